@@ -1,0 +1,109 @@
+/* What programs for the GNU C library also call: statistics, tuning, and the __libc_ names. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/print.h"
+#include "front/front.h"
+#include "preload/face.h"
+
+EXPORT int FACE(malloc_trim)(size_t pad);
+EXPORT int FACE(mallopt)(int parameter, int value);
+EXPORT struct mallinfo FACE(mallinfo)(void);
+EXPORT struct mallinfo2 FACE(mallinfo2)(void);
+EXPORT void FACE(malloc_stats)(void);
+EXPORT int FACE(malloc_info)(int options, FILE *stream);
+
+int FACE(malloc_trim)(size_t pad)
+{
+    (void)pad;
+    return ca_front_trim();
+}
+
+/* glibc's parameters tune mechanisms that are not here: they are taken, and change nothing. */
+int FACE(mallopt)(int parameter, int value)
+{
+    (void)parameter, (void)value;
+    return 1;
+}
+
+struct mallinfo2 FACE(mallinfo2)(void)
+{
+    ca_front_usage u = ca_front_get_usage();
+    struct mallinfo2 info;
+    memset(&info, 0, sizeof info);
+    uint64_t live = u.heaps.small_bytes + u.heaps.large_bytes;
+    info.arena = u.heaps.extent_bytes;
+    info.ordblks = u.heap_count;
+    info.hblks = u.huge_count;
+    info.hblkhd = u.huge_bytes;
+    info.fsmblks = u.heaps.cached_bytes;
+    info.uordblks = live;
+    info.fordblks = u.heaps.extent_bytes - (live < u.heaps.extent_bytes ? live : u.heaps.extent_bytes);
+    info.keepcost = u.free_bytes;
+    return info;
+}
+
+static int clamp(size_t n)
+{
+    return n > 0x7fffffff ? 0x7fffffff : (int)n;
+}
+
+struct mallinfo FACE(mallinfo)(void)
+{
+    struct mallinfo2 wide = FACE(mallinfo2)();
+    return (struct mallinfo){.arena = clamp(wide.arena), .ordblks = clamp(wide.ordblks), .hblks = clamp(wide.hblks),
+                             .hblkhd = clamp(wide.hblkhd), .fsmblks = clamp(wide.fsmblks),
+                             .uordblks = clamp(wide.uordblks), .fordblks = clamp(wide.fordblks),
+                             .keepcost = clamp(wide.keepcost)};
+}
+
+void FACE(malloc_stats)(void)
+{
+    ca_front_print_stats(2);
+}
+
+int FACE(malloc_info)(int options, FILE *stream)
+{
+    if (options != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    ca_front_usage u = ca_front_get_usage();
+    int n = fprintf(stream,
+                    "<malloc version=\"1\">\n"
+                    "<heaps count=\"%zu\"/>\n"
+                    "<total type=\"small\" count=\"%zu\" size=\"%zu\"/>\n"
+                    "<total type=\"large\" count=\"%zu\" size=\"%zu\"/>\n"
+                    "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
+                    "<total type=\"cached\" size=\"%zu\"/>\n"
+                    "<system type=\"current\" size=\"%zu\"/>\n"
+                    "</malloc>\n",
+                    (size_t)u.heap_count, (size_t)u.heaps.small_count, (size_t)u.heaps.small_bytes,
+                    (size_t)u.heaps.large_count, (size_t)u.heaps.large_bytes, (size_t)u.huge_count, (size_t)u.huge_bytes,
+                    (size_t)u.heaps.cached_bytes, (size_t)u.committed);
+    return n < 0 ? -1 : 0;
+}
+
+#if CA_INTERPOSE
+/* Old programs and some libraries call these. */
+EXPORT void *__libc_malloc(size_t size);
+EXPORT void __libc_free(void *p);
+EXPORT void *__libc_calloc(size_t count, size_t size);
+EXPORT void *__libc_realloc(void *p, size_t size);
+EXPORT void *__libc_memalign(size_t align, size_t size);
+EXPORT void *__libc_valloc(size_t size);
+EXPORT void *__libc_pvalloc(size_t size);
+
+extern void *malloc(size_t), *calloc(size_t, size_t), *realloc(void *, size_t);
+extern void free(void *);
+
+void *__libc_malloc(size_t size) { return malloc(size); }
+void __libc_free(void *p) { free(p); }
+void *__libc_calloc(size_t count, size_t size) { return calloc(count, size); }
+void *__libc_realloc(void *p, size_t size) { return realloc(p, size); }
+void *__libc_memalign(size_t align, size_t size) { return memalign(align, size); }
+void *__libc_valloc(size_t size) { return valloc(size); }
+void *__libc_pvalloc(size_t size) { return pvalloc(size); }
+#endif

@@ -1,0 +1,239 @@
+/* The malloc family of C.  The faces check arguments and set errno; all else is in src/front/. */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "front/fast.h"
+#include "preload/face.h"
+
+/* Functions that no header of this system declares. */
+EXPORT void *FACE(malloc)(size_t size);
+EXPORT void FACE(free)(void *p);
+EXPORT void *FACE(calloc)(size_t count, size_t size);
+EXPORT void *FACE(realloc)(void *p, size_t size);
+EXPORT void *FACE(reallocarray)(void *p, size_t count, size_t size);
+EXPORT void *FACE(reallocf)(void *p, size_t size);
+EXPORT int FACE(reallocarr)(void *pp, size_t count, size_t size);
+EXPORT void *FACE(aligned_alloc)(size_t align, size_t size);
+EXPORT void *FACE(memalign)(size_t align, size_t size);
+EXPORT int FACE(posix_memalign)(void **out, size_t align, size_t size);
+EXPORT void *FACE(valloc)(size_t size);
+EXPORT void *FACE(pvalloc)(size_t size);
+EXPORT void FACE(cfree)(void *p);
+EXPORT size_t FACE(malloc_usable_size)(void *p);
+EXPORT size_t FACE(malloc_size)(const void *p);
+EXPORT size_t FACE(malloc_good_size)(size_t size);
+EXPORT void FACE(free_sized)(void *p, size_t size);
+EXPORT void FACE(free_aligned_sized)(void *p, size_t align, size_t size);
+
+CA_COLD static void *no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* --- malloc and free: one screen --------------------------------------------------------------------------- */
+
+CA_NOINLINE static void *malloc_slow(size_t size)
+{
+    void *p = ca_front_malloc(size);
+    return CA_LIKELY(p != NULL) ? p : no_memory();
+}
+
+void *FACE(malloc)(size_t size)
+{
+    void *p = ca_fast_malloc(size);
+    return CA_LIKELY(p != NULL) ? p : malloc_slow(size);
+}
+
+CA_NOINLINE static void free_slow(void *p, const char *function)
+{
+    if (CA_UNLIKELY(ca_front_free(p, function) == CA_FOREIGN))
+        ca_next_free(p);
+}
+
+CA_NOINLINE static void free_rest(void *p)
+{
+    free_slow(p, "free");
+}
+
+void FACE(free)(void *p)
+{
+    if (CA_UNLIKELY(!ca_fast_free(p)))
+        free_rest(p);
+}
+
+/* --- for the other faces --------------------------------------------------------------------------------------- */
+
+void *ca_face_allocate(size_t size)
+{
+    return FACE(malloc)(size);
+}
+
+void *ca_face_allocate_aligned(size_t align, size_t size)
+{
+    void *p = ca_front_memalign(align, size);
+    return p ? p : no_memory();
+}
+
+void ca_face_release(void *p, const char *function)
+{
+    if (CA_UNLIKELY(!ca_fast_free(p)))
+        free_slow(p, function);
+}
+
+/* --- calloc, realloc ------------------------------------------------------------------------------------------- */
+
+void *FACE(calloc)(size_t count, size_t size)
+{
+    size_t bytes;
+    if (CA_UNLIKELY(__builtin_mul_overflow(count, size, &bytes)))
+        return no_memory();
+    if (CA_LIKELY(bytes <= CA_FAST_MAX)) {
+        void *p = FACE(malloc)(bytes);
+        return p ? memset(p, 0, bytes) : NULL;
+    }
+    void *p = ca_front_calloc(bytes);
+    return p ? p : no_memory();
+}
+
+static void *resize(void *p, size_t size)
+{
+    void *q = NULL;
+    if (CA_UNLIKELY(ca_front_realloc(p, size, &q) == CA_FOREIGN))
+        return ca_next_realloc(p, size);
+    return q ? q : no_memory();
+}
+
+void *FACE(realloc)(void *p, size_t size)
+{
+    if (!p)
+        return FACE(malloc)(size);
+    if (size)
+        return resize(p, size);
+    ca_face_release(p, "realloc");
+    return NULL;
+}
+
+void *FACE(reallocarray)(void *p, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return no_memory();
+    return FACE(realloc)(p, bytes);
+}
+
+/* FreeBSD: as realloc, but p is freed when there is no memory. */
+void *FACE(reallocf)(void *p, size_t size)
+{
+    void *q = FACE(realloc)(p, size);
+    if (!q && p && size)
+        FACE(free)(p);
+    return q;
+}
+
+/* NetBSD: *(void **)pp becomes the new block; 0 or an errno value; errno is kept. */
+int FACE(reallocarr)(void *pp, size_t count, size_t size)
+{
+    void *p, *q = NULL;
+    size_t bytes;
+    int saved = errno;
+    memcpy(&p, pp, sizeof p);
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return EOVERFLOW;
+    if (bytes == 0)
+        FACE(free)(p);
+    else if (!(q = FACE(realloc)(p, bytes)))
+        return errno = saved, ENOMEM;
+    memcpy(pp, &q, sizeof q);
+    errno = saved;
+    return 0;
+}
+
+/* --- alignment ------------------------------------------------------------------------------------------------------- */
+
+static void *allocate_aligned(size_t align, size_t size)
+{
+    if (!ca_is_power_of_two(align)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return ca_face_allocate_aligned(align, size);
+}
+
+void *FACE(aligned_alloc)(size_t align, size_t size)
+{
+    return allocate_aligned(align, size);
+}
+
+void *FACE(memalign)(size_t align, size_t size)
+{
+    return allocate_aligned(align, size);
+}
+
+int FACE(posix_memalign)(void **out, size_t align, size_t size)
+{
+    if (!ca_is_power_of_two(align) || align % sizeof(void *))
+        return EINVAL;
+    void *p = ca_front_memalign(align, size);
+    if (!p)
+        return ENOMEM;
+    *out = p;
+    return 0;
+}
+
+void *FACE(valloc)(size_t size)
+{
+    return ca_face_allocate_aligned(CA_PAGE, size);
+}
+
+void *FACE(pvalloc)(size_t size)
+{
+    if (size > CA_MAX_SIZE)
+        return no_memory();
+    return ca_face_allocate_aligned(CA_PAGE, ca_round_up(size ? size : 1, CA_PAGE));
+}
+
+/* --- sizes and other frees --------------------------------------------------------------------------------------------- */
+
+void FACE(cfree)(void *p)
+{
+    ca_face_release(p, "cfree");
+}
+
+/* C23. A wrong size is found with check=full. */
+void FACE(free_sized)(void *p, size_t size)
+{
+    (void)size;
+    ca_face_release(p, "free_sized");
+}
+
+void FACE(free_aligned_sized)(void *p, size_t align, size_t size)
+{
+    (void)align, (void)size;
+    ca_face_release(p, "free_aligned_sized");
+}
+
+static size_t usable(const void *p, const char *function)
+{
+    size_t size = 0;
+    if (!p)
+        return 0;
+    return ca_front_usable(p, &size, function) == CA_OURS ? size : ca_next_usable(p);
+}
+
+size_t FACE(malloc_usable_size)(void *p)
+{
+    return usable(p, "malloc_usable_size");
+}
+
+size_t FACE(malloc_size)(const void *p)
+{
+    return usable(p, "malloc_size");
+}
+
+size_t FACE(malloc_good_size)(size_t size)
+{
+    return ca_front_good_size(size);
+}

@@ -1,0 +1,84 @@
+/* The C++ operators new and delete, in C, by their mangled names (Itanium C++ ABI; size_t is unsigned long: m).
+ *
+ * The C++ runtime is referred to weakly: a C program needs none.  Without memory, the new_handler is called until it
+ * gives up; then plain forms throw bad_alloc through the runtime's own function and nothrow forms return NULL. */
+#include <errno.h>
+
+#include "base/check.h"
+#include "front/fast.h"
+#include "preload/face.h"
+
+typedef void (*new_handler)(void);
+
+__attribute__((weak)) new_handler _ZSt15get_new_handlerv(void); /* std::get_new_handler() */
+__attribute__((weak)) void _ZSt17__throw_bad_allocv(void);      /* std::__throw_bad_alloc(), libstdc++ and libc++abi */
+
+/* One round of waiting for memory: false when there is no handler left to ask. */
+static bool new_handler_run(void)
+{
+    new_handler handler = _ZSt15get_new_handlerv ? _ZSt15get_new_handlerv() : NULL;
+    if (!handler)
+        return false;
+    handler(); /* may throw: this file is compiled with -fexceptions */
+    return true;
+}
+
+CA_COLD static void *new_retry(size_t align, size_t size, bool may_throw)
+{
+    void *p = NULL;
+    while (!p && new_handler_run())
+        p = align > CA_GRANULE ? ca_face_allocate_aligned(align, size) : ca_face_allocate(size);
+    if (!p && may_throw) {
+        CA_CHECK(_ZSt17__throw_bad_allocv, "operator new: no memory, and no C++ runtime to throw bad_alloc");
+        _ZSt17__throw_bad_allocv();
+    }
+    return p;
+}
+
+CA_INLINE void *new_plain(size_t size, bool may_throw)
+{
+    void *p = ca_fast_malloc(size);
+    if (CA_UNLIKELY(!p) && CA_UNLIKELY(!(p = ca_front_malloc(size))))
+        p = new_retry(1, size, may_throw);
+    return p;
+}
+
+CA_INLINE void *new_aligned(size_t size, size_t align, bool may_throw)
+{
+    void *p = ca_is_power_of_two(align) ? ca_front_memalign(align, size) : NULL;
+    return CA_LIKELY(p != NULL) ? p : new_retry(align, size, may_throw);
+}
+
+CA_INLINE void delete_any(void *p)
+{
+    if (CA_UNLIKELY(!ca_fast_free(p)))
+        ca_face_release(p, "free");
+}
+
+#define NEW(name, ...) EXPORT void *name(__VA_ARGS__); void *name(__VA_ARGS__)
+#define DELETE(name, ...) EXPORT void name(__VA_ARGS__); void name(__VA_ARGS__)
+#define UNUSED __attribute__((unused))
+
+#if CA_INTERPOSE
+NEW(_Znwm, size_t n) { return new_plain(n, true); }
+NEW(_Znam, size_t n) { return new_plain(n, true); }
+NEW(_ZnwmRKSt9nothrow_t, size_t n, const void *t UNUSED) { return new_plain(n, false); }
+NEW(_ZnamRKSt9nothrow_t, size_t n, const void *t UNUSED) { return new_plain(n, false); }
+NEW(_ZnwmSt11align_val_t, size_t n, size_t a) { return new_aligned(n, a, true); }
+NEW(_ZnamSt11align_val_t, size_t n, size_t a) { return new_aligned(n, a, true); }
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, size_t n, size_t a, const void *t UNUSED) { return new_aligned(n, a, false); }
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, size_t n, size_t a, const void *t UNUSED) { return new_aligned(n, a, false); }
+
+DELETE(_ZdlPv, void *p) { delete_any(p); }
+DELETE(_ZdaPv, void *p) { delete_any(p); }
+DELETE(_ZdlPvm, void *p, size_t n UNUSED) { delete_any(p); }
+DELETE(_ZdaPvm, void *p, size_t n UNUSED) { delete_any(p); }
+DELETE(_ZdlPvRKSt9nothrow_t, void *p, const void *t UNUSED) { delete_any(p); }
+DELETE(_ZdaPvRKSt9nothrow_t, void *p, const void *t UNUSED) { delete_any(p); }
+DELETE(_ZdlPvSt11align_val_t, void *p, size_t a UNUSED) { delete_any(p); }
+DELETE(_ZdaPvSt11align_val_t, void *p, size_t a UNUSED) { delete_any(p); }
+DELETE(_ZdlPvmSt11align_val_t, void *p, size_t n UNUSED, size_t a UNUSED) { delete_any(p); }
+DELETE(_ZdaPvmSt11align_val_t, void *p, size_t n UNUSED, size_t a UNUSED) { delete_any(p); }
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, void *p, size_t a UNUSED, const void *t UNUSED) { delete_any(p); }
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, void *p, size_t a UNUSED, const void *t UNUSED) { delete_any(p); }
+#endif

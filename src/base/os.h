@@ -1,0 +1,44 @@
+/* What ctxalloc asks of the operating system: the whole contract, kept by os_linux.c alone.
+ *
+ * Every call keeps errno.  Calls that return bool: false means that the kernel refused, nothing changed, and the caller
+ * goes on in a slower way or says ENOMEM.  Addresses and sizes are multiples of the page size (4 KiB on x86-64;
+ * ca_os_page_size() where the kernel's pages are larger).  Any thread.
+ */
+#ifndef CA_BASE_OS_H
+#define CA_BASE_OS_H
+
+#include <config.h>
+#include "base/base.h"
+
+size_t ca_os_page_size(void);
+
+/* Address space without memory: neither readable nor charged. NULL: none. */
+void *ca_os_reserve(size_t bytes);
+void ca_os_release(void *p, size_t bytes);
+
+/* pre: inside a reservation.  Makes it readable and writable; new pages read as zero. */
+bool ca_os_commit(void *p, size_t bytes);
+/* pre: committed.  The pages read as zero from now on and cost no memory. */
+bool ca_os_purge(void *p, size_t bytes);
+/* pre: committed.  As a fresh commit: zero pages, and one mapping with its neighbours again. */
+bool ca_os_renew(void *p, size_t bytes);
+/* pre: both committed, no overlap.  Moves the pages of `from` to `to`; `from` reads as zero after it. */
+bool ca_os_move(void *from, void *to, size_t bytes);
+/* Keeps huge pages out of the range. */
+void ca_os_no_huge_pages(void *p, size_t bytes);
+
+/* Sleeps while *word == value (may return early) / wakes n sleepers. */
+void ca_os_wait(uint32_t *word, uint32_t value);
+void ca_os_wake(uint32_t *word, int n);
+
+uint64_t ca_os_milliseconds(void); /* monotonic, coarse: no system call where the kernel offers that */
+void ca_os_write(int fd, const char *text, size_t length);
+size_t ca_os_address_space_limit(void); /* bytes; SIZE_MAX: none */
+bool ca_os_secure(void);                /* AT_SECURE: do not trust the environment */
+uint64_t ca_os_resident(void);          /* bytes resident, 0: unknown */
+
+/* The fault injector (CA_FAULTS builds): lets memory calls fail. `after` calls succeed, then one of every
+ * `every` fails (every == 1: all from then on; 0: none ever). Returns how many calls were seen so far. */
+uint64_t ca_os_fail(uint64_t after, uint64_t every, bool once);
+
+#endif

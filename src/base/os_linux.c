@@ -1,0 +1,170 @@
+/* The only file that makes system calls. */
+#include "base/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+/* free must keep errno, and malloc sets it in the faces only: so no call here may change it. */
+#define KEEP_ERRNO(statement)   \
+    do {                        \
+        int saved_ = errno;     \
+        statement;              \
+        errno = saved_;         \
+    } while (0)
+
+static struct {
+    uint64_t seen, after, every;
+    bool once;
+} fault;
+
+uint64_t ca_os_fail(uint64_t after, uint64_t every, bool once)
+{
+    fault.after = __atomic_load_n(&fault.seen, __ATOMIC_RELAXED) + after;
+    fault.once = once;
+    __atomic_store_n(&fault.every, every, __ATOMIC_RELEASE);
+    return fault.seen;
+}
+
+static bool fault_strikes(void)
+{
+    if (!CA_FAULTS)
+        return false;
+    uint64_t n = __atomic_fetch_add(&fault.seen, 1, __ATOMIC_RELAXED);
+    uint64_t every = __atomic_load_n(&fault.every, __ATOMIC_ACQUIRE);
+    if (!every || n < fault.after || (n - fault.after) % every)
+        return false;
+    if (fault.once)
+        __atomic_store_n(&fault.every, 0, __ATOMIC_RELAXED);
+    return true;
+}
+
+size_t ca_os_page_size(void)
+{
+    return (size_t)getauxval(AT_PAGESZ);
+}
+
+void *ca_os_reserve(size_t bytes)
+{
+    void *p = MAP_FAILED;
+    if (!fault_strikes())
+        KEEP_ERRNO(p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void ca_os_release(void *p, size_t bytes)
+{
+    KEEP_ERRNO((void)munmap(p, bytes));
+}
+
+bool ca_os_commit(void *p, size_t bytes)
+{
+    int failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = mprotect(p, bytes, PROT_READ | PROT_WRITE));
+    return !failed;
+}
+
+bool ca_os_purge(void *p, size_t bytes)
+{
+    int failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = madvise(p, bytes, MADV_DONTNEED));
+    return !failed;
+}
+
+bool ca_os_renew(void *p, size_t bytes)
+{
+    void *q = MAP_FAILED;
+    if (!fault_strikes())
+        KEEP_ERRNO(q = mmap(p, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0));
+    return q != MAP_FAILED;
+}
+
+bool ca_os_move(void *from, void *to, size_t bytes)
+{
+    /* DONTUNMAP (Linux 5.7) leaves `from` mapped: without it the hole would be open to any thread's mmap. */
+    void *q = MAP_FAILED;
+    if (!fault_strikes())
+        KEEP_ERRNO(q = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to));
+    return q != MAP_FAILED;
+}
+
+void ca_os_no_huge_pages(void *p, size_t bytes)
+{
+    KEEP_ERRNO((void)madvise(p, bytes, MADV_NOHUGEPAGE));
+}
+
+void ca_os_wait(uint32_t *word, uint32_t value)
+{
+    KEEP_ERRNO((void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0));
+}
+
+void ca_os_wake(uint32_t *word, int n)
+{
+    KEEP_ERRNO((void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0));
+}
+
+uint64_t ca_os_milliseconds(void)
+{
+    struct timespec now = {0, 0};
+    KEEP_ERRNO((void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now));
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void ca_os_write(int fd, const char *text, size_t length)
+{
+    ssize_t n = 1;
+    KEEP_ERRNO(while (length && n > 0) {
+        n = write(fd, text, length);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n > 0) {
+            text += n;
+            length -= (size_t)n;
+        }
+    });
+}
+
+size_t ca_os_address_space_limit(void)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+    KEEP_ERRNO((void)getrlimit(RLIMIT_AS, &limit));
+    return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
+bool ca_os_secure(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
+uint64_t ca_os_resident(void)
+{
+    char text[64];
+    ssize_t n = -1;
+    KEEP_ERRNO(int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC); if (fd >= 0) {
+        n = read(fd, text, sizeof text - 1);
+        close(fd);
+    });
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    const char *p = text;
+    while (*p && *p != ' ') /* the first number is the size, the second what is resident */
+        p++;
+    uint64_t pages = 0;
+    for (p += *p == ' '; *p >= '0' && *p <= '9'; p++)
+        pages = pages * 10 + (uint64_t)(*p - '0');
+    return pages * ca_os_page_size();
+}

@@ -1,0 +1,80 @@
+/* malloc and free as almost every call sees them.  Read the disassembly after every change here.
+ *
+ * One word, ca_current, says where to allocate. A heap's caches are array stacks of pointers, so no object is touched.
+ *
+ *   malloc   size ──table──> cache; pop. NULL from the sentinel: empty.
+ *   free     p - base ──> granule; rotating instead of shifting sends misaligned pointers out of range, too
+ *            page's tag ^ heap's tag: offset of the class's cache if the page is this heap's, large otherwise; push.
+ *
+ * The checks (live map) are a second path, and which path is taken is in the heap's own numbers: with check=off the first
+ * comparison leads to the first path and nothing is tested for; with check=on it fails and the second one holds.
+ * ca_heap_none, what a thread starts with, fails both.
+ */
+#ifndef CA_FRONT_FAST_H
+#define CA_FRONT_FAST_H
+
+#include "front/front.h"
+#include "heap/live.h"
+
+CA_INLINE ca_cache *ca_fast_cache(ca_heap *heap, size_t offset)
+{
+    return (ca_cache *)(void *)((char *)heap->caches + offset);
+}
+
+/* NULL: not from here; ask ca_front_malloc. */
+CA_INLINE void *ca_fast_malloc(size_t size)
+{
+    ca_heap *heap = ca_current;
+    if (CA_LIKELY(size < heap->fast_end)) {
+        ca_cache *cache = ca_fast_cache(heap, heap->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
+        void **top = cache->top, *p = *top;
+        if (CA_LIKELY(p != NULL))
+            CA_STORE(&cache->top, top - 1);
+        return p;
+    }
+    if (CA_LIKELY(size < heap->checked_end)) {
+        ca_cache *cache = ca_fast_cache(heap, heap->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
+        void **top = cache->top, *p = *top;
+        if (CA_LIKELY(p != NULL)) {
+            CA_STORE(&cache->top, top - 1);
+            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT); /* never in a further range: see extent_take */
+        }
+        return p;
+    }
+    return NULL;
+}
+
+/* false: not from here; ask ca_front_free. Nothing has changed then. */
+CA_INLINE bool ca_fast_free(void *p)
+{
+    uintptr_t offset = (uintptr_t)p - ca_region.base;
+    ca_granule g = offset >> CA_GRANULE_SHIFT | offset << (64 - CA_GRANULE_SHIFT);
+    if (CA_UNLIKELY(g >= CA_LOAD(&ca_region.granules)))
+        return false;
+    ca_heap *heap = ca_current;
+    uint32_t x = CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag) ^ heap->free_tag;
+    if (CA_LIKELY(x < CA_TAG_CACHES)) {
+        ca_cache *cache = ca_fast_cache(heap, x);
+        void **top = cache->top;
+        if (CA_UNLIKELY(top == cache->limit))
+            return false;
+        top[1] = p;
+        CA_STORE(&cache->top, top + 1);
+        return true;
+    }
+    x ^= CA_TAG_CHECKED;
+    if (CA_LIKELY(x < CA_TAG_CACHES)) {
+        ca_cache *cache = ca_fast_cache(heap, x);
+        void **top = cache->top;
+        uint64_t *word = &ca_region.live[g >> 6], live = CA_LOAD(word), bit = 1ULL << (g & 63);
+        if (CA_UNLIKELY(top == cache->limit || !(live & bit)))
+            return false;
+        CA_STORE(word, live & ~bit);
+        top[1] = p;
+        CA_STORE(&cache->top, top + 1);
+        return true;
+    }
+    return false;
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* The front: which heap this thread allocates from, and malloc and free behind their fast paths.
+ *
+ *   malloc ── ca_fast_malloc        loaded magazine of the current heap (front/fast.h)
+ *               └ ca_front_malloc   attach the thread · medium sizes · refill: depot, inbox, slabs, pages, region
+ *   free ──── ca_fast_free          loaded magazine, if the page is the current heap's
+ *               └ ca_front_free     NULL · full magazine · large · huge · other heaps' · wrong pointers · other allocators'
+ *
+ * Any thread, any time: before constructors, after the thread's own teardown, in the child after fork.  errno is neither set
+ * nor changed here.
+ */
+#ifndef CA_FRONT_FRONT_H
+#define CA_FRONT_FRONT_H
+
+#include "heap/heap.h"
+
+/* NULL: no memory, or the size is above CA_MAX_SIZE. */
+void *ca_front_malloc(size_t size);
+void *ca_front_calloc(size_t size);
+/* align: a power of two. */
+void *ca_front_memalign(size_t align, size_t size);
+
+/* How a pointer was found to be. */
+enum ca_found { CA_OURS, CA_FOREIGN };
+
+/* CA_FOREIGN: not of the region, nothing done (NULL counts as ours). A wrong pointer of ours ends the process. `function` is
+ * named in the message. */
+enum ca_found ca_front_free(void *p, const char *function);
+/* As realloc with p != NULL and size != 0: *result NULL: no memory, the block is as it was. */
+enum ca_found ca_front_realloc(void *p, size_t size, void **result);
+/* Bytes that may be used. */
+enum ca_found ca_front_usable(const void *p, size_t *size, const char *function);
+
+/* What ca_front_malloc(size) gives room for. */
+size_t ca_front_good_size(size_t size);
+/* Gives unused memory back to the kernel; whether there was any. */
+bool ca_front_trim(void);
+
+/* The process's numbers. */
+typedef struct ca_front_usage {
+    ca_heap_usage heaps;
+    uint64_t heap_count;
+    uint64_t huge_bytes, huge_count;
+    uint64_t committed, free_bytes; /* of the region */
+    uint64_t lost;
+} ca_front_usage;
+ca_front_usage ca_front_get_usage(void);
+/* Text for people. */
+void ca_front_print_stats(int fd);
+
+/* --- threads and start (front/thread.c) --- */
+
+/* The heap that malloc takes from in this thread: its own, or the context it switched to. */
+extern __thread ca_heap *ca_current __attribute__((tls_model("initial-exec")));
+
+/* The thread's own heap, attached on first use. NULL: there is no memory, or the thread has passed its teardown. */
+ca_heap *ca_thread_home(void);
+/* A heap for one call of a thread that has passed its teardown; to be given back by ca_thread_return. */
+ca_heap *ca_thread_borrow(void);
+void ca_thread_return(ca_heap *heap);
+
+#endif

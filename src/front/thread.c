@@ -1,0 +1,85 @@
+/* Threads: each gets a heap on its first allocation or free of another heap's block, and leaves it to the next thread.
+ *
+ *   NEW ── ca_thread_home ──> ATTACHED ── key destructor, last round ──> ENDED (borrows a heap for each call)
+ */
+#include <limits.h>
+#include <pthread.h>
+
+#include "front/front.h"
+#include "front/process.h"
+#include "heap/remote.h"
+
+#ifndef PTHREAD_DESTRUCTOR_ITERATIONS
+#define PTHREAD_DESTRUCTOR_ITERATIONS 4
+#endif
+
+#define TLS __thread __attribute__((tls_model("initial-exec")))
+
+enum { NEW, ATTACHED, ENDED };
+
+TLS ca_heap *ca_current = &ca_heap_none;
+static TLS ca_heap *home;
+static TLS uint8_t state;
+static TLS uint8_t rounds; /* of key destructors still to come */
+
+static pthread_key_t key;
+static bool key_made;
+
+/* Destructors of other keys may allocate: put ours off to the last round there is. */
+static void thread_end(void *heap)
+{
+    if (rounds && --rounds && !pthread_setspecific(key, heap))
+        return;
+    state = ENDED;
+    ca_current = &ca_heap_none;
+    home = NULL;
+    ca_heap_abandon(heap);
+}
+
+void ca_thread_init(void)
+{
+    key_made = !pthread_key_create(&key, thread_end);
+}
+
+CA_COLD static ca_heap *thread_attach(void)
+{
+    if (!ca_process_start())
+        return NULL;
+    ca_heap *heap = ca_heap_adopt();
+    if (!heap)
+        heap = ca_heap_create();
+    if (!heap)
+        return NULL;
+    home = heap;
+    ca_current = heap;
+    state = ATTACHED;
+    rounds = PTHREAD_DESTRUCTOR_ITERATIONS;
+    if (key_made)
+        (void)pthread_setspecific(key, heap); /* may allocate: from the heap just attached */
+    return heap;
+}
+
+ca_heap *ca_thread_home(void)
+{
+    if (CA_LIKELY(home != NULL))
+        return home;
+    return state == NEW ? thread_attach() : NULL;
+}
+
+ca_heap *ca_thread_borrow(void)
+{
+    if (!ca_process_start())
+        return NULL;
+    ca_heap *heap = ca_heap_adopt();
+    return heap ? heap : ca_heap_create();
+}
+
+void ca_thread_return(ca_heap *heap)
+{
+    ca_heap_abandon(heap);
+}
+
+void ca_thread_after_fork(void)
+{
+    ca_heap_orphan_others(home);
+}

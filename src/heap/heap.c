@@ -1,0 +1,453 @@
+#include "heap/heap.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "heap/large.h"
+#include "heap/live.h"
+#include "heap/remote.h"
+
+enum {
+    SPARE_MAGAZINES = 16, /* empty ones a heap keeps */
+    MAGAZINE_BATCH = 4,   /* taken from the pool at once */
+    SLAB_BATCH = 4,
+    REFILL_SLABS = 4,     /* partial slabs that one refill looks at */
+    PAGE_SCAN = 16        /* blocks that one last-resort scan of the page TLSF looks at */
+};
+
+/* What a cache without a magazine has loaded: empty and full at once. */
+static void *no_slot[1];
+
+/* No page has this tag, with or without CA_TAG_CHECKED: all frees go the slow way. */
+ca_heap ca_heap_none = {.free_tag = ~CA_TAG_CHECKED};
+
+ca_heap_settings ca_heap_setting = {.check = true, .decay = 1000};
+
+/* --- magazines ---------------------------------------------------------------------------------------- */
+
+uint32_t ca_heap_take_magazine(ca_heap *heap)
+{
+    if (!heap->spare) {
+        heap->spare = ca_pool_take_list(&ca_region.magazines, MAGAZINE_BATCH);
+        for (uint32_t m = heap->spare; m; m = ca_magazine_at(m)->next)
+            heap->spare_count++;
+        if (!heap->spare)
+            return 0;
+    }
+    uint32_t magazine = heap->spare;
+    heap->spare = ca_magazine_at(magazine)->next;
+    heap->spare_count--;
+    ca_magazine_at(magazine)->count = 0;
+    ca_magazine_at(magazine)->slot[0] = NULL;
+    return magazine;
+}
+
+void ca_heap_give_magazine(ca_heap *heap, uint32_t magazine)
+{
+    ca_magazine_at(magazine)->next = heap->spare;
+    heap->spare = magazine;
+    if (++heap->spare_count <= SPARE_MAGAZINES)
+        return;
+    uint32_t last = magazine; /* half of them go back, as one list */
+    for (int i = 1; i < SPARE_MAGAZINES / 2; i++)
+        last = ca_magazine_at(last)->next;
+    heap->spare = ca_magazine_at(last)->next;
+    heap->spare_count -= SPARE_MAGAZINES / 2;
+    ca_pool_give_list(&ca_region.magazines, magazine, last);
+}
+
+static bool cache_is_loaded(const ca_cache *cache)
+{
+    return cache->limit != no_slot;
+}
+
+static void cache_load(ca_cache *cache, unsigned class, uint32_t number)
+{
+    ca_magazine *m = ca_magazine_at(number);
+    CA_STORE(&cache->top, &m->slot[m->count]);
+    cache->limit = &m->slot[ca_classes[class].capacity];
+}
+
+/* The loaded magazine with its count written down; the cache has none after it. */
+static uint32_t cache_unload(ca_cache *cache)
+{
+    uint32_t number = ca_magazine_of(cache->limit);
+    ca_magazine *m = ca_magazine_at(number);
+    m->count = (uint32_t)(cache->top - m->slot);
+    CA_STORE(&cache->top, no_slot);
+    cache->limit = no_slot;
+    return number;
+}
+
+static void depot_push(ca_bin *bin, uint32_t number)
+{
+    ca_magazine *m = ca_magazine_at(number);
+    m->next = bin->depot;
+    bin->depot = number;
+    bin->depot_count++;
+    CA_STORE(&bin->depot_objects, bin->depot_objects + m->count);
+}
+
+static uint32_t depot_pop(ca_bin *bin)
+{
+    uint32_t number = bin->depot;
+    bin->depot = ca_magazine_at(number)->next;
+    bin->depot_count--;
+    CA_STORE(&bin->depot_objects, bin->depot_objects - ca_magazine_at(number)->count);
+    return number;
+}
+
+/* --- slabs -------------------------------------------------------------------------------------------- */
+
+static void partial_append(ca_bin *bin, uint32_t number)
+{
+    ca_slab *slab = ca_slab_at(number);
+    slab->next = 0;
+    slab->prev = bin->partial_last;
+    if (bin->partial_last)
+        ca_slab_at(bin->partial_last)->next = number;
+    else
+        bin->partial = number;
+    bin->partial_last = number;
+}
+
+static void partial_remove(ca_bin *bin, ca_slab *slab)
+{
+    if (slab->next)
+        ca_slab_at(slab->next)->prev = slab->prev;
+    else
+        bin->partial_last = slab->prev;
+    if (slab->prev)
+        ca_slab_at(slab->prev)->next = slab->next;
+    else
+        bin->partial = slab->next;
+}
+
+static uint32_t slab_record(ca_heap *heap)
+{
+    if (!heap->spare_slabs)
+        heap->spare_slabs = ca_pool_take_list(&ca_region.slabs, SLAB_BATCH);
+    uint32_t number = heap->spare_slabs;
+    if (number)
+        heap->spare_slabs = *ca_pool_link(&ca_region.slabs, number);
+    return number;
+}
+
+static void slab_record_give(ca_heap *heap, uint32_t number)
+{
+    *ca_pool_link(&ca_region.slabs, number) = heap->spare_slabs;
+    heap->spare_slabs = number;
+}
+
+/* A new slab, all free, in the bin's list. */
+static bool slab_create(ca_heap *heap, unsigned class)
+{
+    const ca_class *c = &ca_classes[class];
+    ca_bin *bin = &heap->class_bins[class];
+    uint32_t pages = bin->grown ? bin->grown : c->first_pages;
+    uint32_t number = slab_record(heap);
+    if (!number)
+        return false;
+    ca_node node = ca_pages_take(heap, pages, 1);
+    if (!node && pages > c->first_pages) {
+        pages = c->first_pages;
+        node = ca_pages_take(heap, pages, 1);
+    }
+    if (!node) {
+        slab_record_give(heap, number);
+        return false;
+    }
+    ca_page page = (ca_page)heap->pages.nodes[node].offset;
+    ca_slab_init(ca_slab_at(number), class, page, pages, node);
+    uint32_t tag = heap->tag | class << CA_TAG_CLASS_SHIFT;
+    for (ca_page i = page; i < page + pages; i++) {
+        ca_region.entries[i].number = number;
+        CA_STORE(&ca_region.entries[i].tag, tag);
+    }
+    bin->grown = pages * 2 <= c->most_pages ? pages * 2 : pages;
+    CA_STORE(&bin->pages, bin->pages + pages);
+    partial_append(bin, number);
+    return true;
+}
+
+/* pre: all its objects are free, and it is in the bin's list. */
+static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number)
+{
+    ca_slab *slab = ca_slab_at(number);
+    partial_remove(bin, slab);
+    /* The number stays: it says that something was here once, see heap/verdict.c. */
+    for (ca_page i = slab->page; i < slab->page + slab->pages; i++)
+        CA_STORE(&ca_region.entries[i].tag, 0);
+    CA_STORE(&bin->pages, bin->pages - slab->pages);
+    ca_node node = slab->node;
+    slab_record_give(heap, number);
+    ca_pages_give(heap, node);
+}
+
+void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
+{
+    ca_bin *bin = &heap->class_bins[class];
+    CA_STORE(&bin->out, bin->out - count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(objects[i]))].number;
+        ca_slab *slab = ca_slab_at(number);
+        uint32_t index = ca_slab_index(slab, objects[i]);
+        CA_ASSERT(index != UINT32_MAX && !(slab->bits[index / 64] >> index % 64 & 1));
+        if (slab->free == 0)
+            partial_append(bin, number);
+        ca_slab_put(slab, index);
+        if (slab->free == slab->objects)
+            slab_release(heap, bin, number);
+    }
+}
+
+/* Up to `wanted` objects out of slabs, downwards from `to`; 0: no memory. */
+static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t wanted)
+{
+    ca_bin *bin = &heap->class_bins[class];
+    uint32_t taken = 0;
+    if (!bin->partial && !slab_create(heap, class))
+        return 0;
+    for (int i = 0; i < REFILL_SLABS && taken < wanted && bin->partial; i++) {
+        ca_slab *slab = ca_slab_at(bin->partial);
+        taken += ca_slab_take(slab, to - taken, wanted - taken);
+        if (!slab->free)
+            partial_remove(bin, slab);
+    }
+    CA_STORE(&bin->out, bin->out + taken);
+    return taken;
+}
+
+/* --- malloc and free behind the loaded magazine ---------------------------------------------------------- */
+
+static void *cache_pop(ca_cache *cache)
+{
+    void *p = *cache->top;
+    if (p)
+        CA_STORE(&cache->top, cache->top - 1);
+    return p;
+}
+
+/* Loads a full magazine of the depot. */
+static void depot_load(ca_heap *heap, unsigned class)
+{
+    ca_cache *cache = &heap->caches[class];
+    if (cache_is_loaded(cache))
+        ca_heap_give_magazine(heap, cache_unload(cache));
+    cache_load(cache, class, depot_pop(&heap->class_bins[class]));
+}
+
+/* Fills half of the empty loaded magazine, so that frees find room. */
+static void *slabs_load(ca_heap *heap, unsigned class)
+{
+    ca_cache *cache = &heap->caches[class];
+    if (!cache_is_loaded(cache)) {
+        uint32_t number = ca_heap_take_magazine(heap);
+        if (!number) { /* no memory for a magazine: one object without */
+            void *p[1] = {NULL};
+            return bin_take(heap, class, p, 1) ? p[0] : NULL;
+        }
+        cache_load(cache, class, number);
+    }
+    uint32_t wanted = (ca_classes[class].capacity + 1U) / 2;
+    void **to = cache->top + wanted;
+    uint32_t taken = bin_take(heap, class, to, wanted);
+    if (!taken)
+        return NULL;
+    if (taken < wanted) /* they lie at the top end of the space: down to the sentinel */
+        memmove(cache->top + 1, to - taken + 1, taken * sizeof *to);
+    CA_STORE(&cache->top, cache->top + taken);
+    return cache_pop(cache);
+}
+
+/* The next object of a class whose loaded magazine is empty. */
+static void *class_refill(ca_heap *heap, unsigned class)
+{
+    ca_cache *cache = &heap->caches[class];
+    if (heap->slow_calls-- == 0)
+        ca_heap_tick(heap);
+    void *p = NULL;
+    if (!heap->class_bins[class].depot && ca_remote_drain(heap))
+        p = cache_pop(cache);
+    if (!p && heap->class_bins[class].depot) {
+        depot_load(heap, class);
+        p = cache_pop(cache);
+    }
+    return p ? p : slabs_load(heap, class);
+}
+
+static void *class_alloc(ca_heap *heap, unsigned class)
+{
+    void *p = cache_pop(&heap->caches[class]);
+    if (CA_UNLIKELY(!p))
+        p = class_refill(heap, class);
+    if (p && ca_heap_setting.check)
+        ca_live_set(ca_region_granule(p));
+    return p;
+}
+
+void *ca_heap_malloc(ca_heap *heap, size_t size)
+{
+    size_t zero;
+    if (CA_LIKELY(size <= CA_SMALL_MAX))
+        return class_alloc(heap, ca_class_of(size));
+    if (heap->slow_calls-- == 0)
+        ca_heap_tick(heap);
+    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
+        (void)ca_remote_drain(heap);
+    return ca_large_alloc(heap, size, 1, &zero);
+}
+
+void *ca_heap_calloc(ca_heap *heap, size_t size)
+{
+    size_t zero = 0;
+    void *p = size <= CA_SMALL_MAX ? ca_heap_malloc(heap, size) : ca_large_alloc(heap, size, 1, &zero);
+    return p && zero < size ? memset(p, 0, size - zero) : p;
+}
+
+void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size)
+{
+    size_t zero;
+    if (align <= CA_GRANULE)
+        return ca_heap_malloc(heap, size);
+    unsigned class = align <= CA_PAGE ? ca_class_of_aligned(size, align) : CA_CLASSES;
+    return class < CA_CLASSES ? class_alloc(heap, class) : ca_large_alloc(heap, size, align, &zero);
+}
+
+/* Room in a full loaded magazine: its older half goes to the slabs. */
+static void cache_spill(ca_heap *heap, unsigned class)
+{
+    ca_cache *cache = &heap->caches[class];
+    ca_magazine *m = ca_magazine_at(ca_magazine_of(cache->limit));
+    uint32_t all = (uint32_t)(cache->top - m->slot), half = (all + 1) / 2;
+    ca_heap_return(heap, class, &m->slot[1], half);
+    memmove(&m->slot[1], &m->slot[1 + half], (all - half) * sizeof m->slot[0]);
+    CA_STORE(&cache->top, cache->top - half);
+}
+
+void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
+{
+    unsigned class = x >> CA_TAG_CLASS_SHIFT;
+    ca_cache *cache = &heap->caches[class];
+    ca_bin *bin = &heap->class_bins[class];
+    if (cache->top == cache->limit) {
+        uint32_t empty = 0;
+        if (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot)
+            empty = ca_heap_take_magazine(heap);
+        if (empty) {
+            if (cache_is_loaded(cache))
+                depot_push(bin, cache_unload(cache));
+            cache_load(cache, class, empty);
+        } else if (cache_is_loaded(cache)) {
+            cache_spill(heap, class);
+        } else {
+            ca_heap_return(heap, class, &p, 1);
+            return;
+        }
+        if (heap->slow_calls-- == 0)
+            ca_heap_tick(heap);
+    }
+    *++cache->top = p; /* the owner alone writes it; readers take either value */
+}
+
+/* --- the heap as a whole ------------------------------------------------------------------------------------ */
+
+ca_heap *ca_heap_create(void)
+{
+    uint32_t number = ca_pool_take(&ca_region.heaps);
+    if (!number)
+        return NULL;
+    ca_heap *heap = ca_heap_at(number);
+    memset(heap, 0, sizeof *heap);
+    heap->tag = number << CA_TAG_HEAP_SHIFT;
+    heap->free_tag = heap->tag | (ca_heap_setting.check ? CA_TAG_CHECKED : 0);
+    heap->fast_end = ca_heap_setting.check ? 0 : CA_FAST_MAX + 1;
+    heap->checked_end = CA_FAST_MAX + 1 - heap->fast_end;
+    for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
+        heap->cache_offset[i] = (uint16_t)(ca_class_table[i] * sizeof(ca_cache));
+    for (unsigned i = 0; i < CA_CLASSES; i++)
+        heap->caches[i] = (ca_cache){no_slot, no_slot};
+    ca_tlsf_init(&heap->pages, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, heap->page_bins,
+                 heap->page_second, CA_HEAP_LEVELS);
+    heap->pages.scan_limit = PAGE_SCAN;
+    heap->slow_calls = CA_TICK_CALLS;
+    CA_STORE_RELEASE(&heap->state, CA_HEAP_OWNED);
+    return heap;
+}
+
+void ca_heap_uncheck(ca_heap *heap)
+{
+    heap->free_tag = heap->tag;
+    heap->fast_end = CA_FAST_MAX + 1;
+    heap->checked_end = 0;
+}
+
+void ca_heap_flush(ca_heap *heap)
+{
+    for (unsigned class = 0; class < CA_CLASSES; class++) {
+        ca_cache *cache = &heap->caches[class];
+        ca_bin *bin = &heap->class_bins[class];
+        if (cache_is_loaded(cache))
+            depot_push(bin, cache_unload(cache));
+        while (bin->depot) {
+            uint32_t number = depot_pop(bin);
+            ca_magazine *m = ca_magazine_at(number);
+            ca_heap_return(heap, class, &m->slot[1], m->count);
+            ca_heap_give_magazine(heap, number);
+        }
+        bin->grown = 0;
+    }
+}
+
+void ca_heap_trim(ca_heap *heap)
+{
+    (void)ca_remote_drain(heap);
+    ca_heap_flush(heap);
+    ca_pages_trim(heap);
+}
+
+void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage)
+{
+    for (unsigned class = 0; class < CA_CLASSES; class++) {
+        const ca_bin *bin = &heap->class_bins[class];
+        void *const *top = CA_LOAD(&heap->caches[class].top);
+        uint64_t cached = CA_LOAD(&bin->depot_objects), out = CA_LOAD(&bin->out);
+        if (top && top != no_slot)
+            cached += (uint64_t)(top - ca_magazine_at(ca_magazine_of(top))->slot);
+        cached = cached < out ? cached : out;
+        usage->small_count += out - cached;
+        usage->small_bytes += (out - cached) * ca_classes[class].size;
+        usage->cached_bytes += cached * ca_classes[class].size;
+        usage->slab_bytes += (uint64_t)CA_LOAD(&bin->pages) * CA_PAGE;
+    }
+    usage->large_bytes += CA_LOAD(&heap->large_pages) * CA_PAGE;
+    usage->large_count += CA_LOAD(&heap->large_count);
+    usage->extent_bytes += CA_LOAD(&heap->extent_pages) * CA_PAGE;
+}
+
+/* [H3], [S1] … [S3] for the slabs with free objects, [C1], [T1] … [T6]. */
+bool ca_heap_is_valid(ca_heap *heap, int *which)
+{
+    for (unsigned class = 0; class < CA_CLASSES; class++) {
+        const ca_bin *bin = &heap->class_bins[class];
+        const ca_cache *cache = &heap->caches[class];
+        if (cache->top > cache->limit) {
+            *which = 100;
+            return false;
+        }
+        for (uint32_t s = bin->partial; s; s = ca_slab_at(s)->next) {
+            const ca_slab *slab = ca_slab_at(s);
+            if (!ca_slab_is_valid(slab, which))
+                return false;
+            *which = 2;
+            if (!slab->free || slab->class != class)
+                return false;
+            *which = 3;
+            for (ca_page i = slab->page; i < slab->page + slab->pages; i++)
+                if (ca_region.entries[i].number != s ||
+                    ca_region.entries[i].tag != (heap->tag | class << CA_TAG_CLASS_SHIFT))
+                    return false;
+        }
+    }
+    return ca_tlsf_is_valid(&heap->pages, which);
+}

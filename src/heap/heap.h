@@ -1,0 +1,166 @@
+/* A heap: per-class caches over slabs over a TLSF of pages.
+ *
+ *   malloc(size)                                                free(p)
+ *     caches[class]   loaded magazine: pop                        push
+ *         │ empty                                                   │ full
+ *       depot         full magazines                              depot, up to a limit
+ *         │ none                                                    │ limit reached
+ *       inbox         magazines that other threads sent             │
+ *         │ none                                                    │
+ *       slabs         bits, a word at a time                      bits
+ *         │ none                                                    │ slab empty
+ *       pages         TLSF over the heap's extents                pages
+ *         │ none                                                    │ extent empty
+ *       region        a new extent                                region
+ *
+ * Owner: the thread that has it; every call here is for the owner alone, except those that say otherwise.  Other threads reach a
+ * heap only through its inbox and its state (heap/remote.h).  Nothing here sets errno.
+ */
+#ifndef CA_HEAP_HEAP_H
+#define CA_HEAP_HEAP_H
+
+#include "engine/tlsf.h"
+#include "heap/class.h"
+#include "heap/magazine.h"
+#include "heap/slab.h"
+
+/* The loaded magazine of a class. [C1] *top is the last object, or NULL when empty; top <= limit */
+typedef struct ca_cache {
+    void **top;
+    void **limit; /* the last slot */
+} ca_cache;
+
+/* What is behind a cache. */
+typedef struct ca_bin {
+    uint32_t partial, partial_last; /* slabs with free objects; refills take from the first */
+    uint32_t depot, depot_count;    /* full magazines */
+    uint32_t depot_objects;         /* in them */
+    uint32_t pages;                 /* in slabs of this class */
+    uint32_t out;                   /* objects out of slabs: live, in magazines, or under way to the heap */
+    uint32_t grown;                 /* pages of the next slab */
+} ca_bin;
+
+/* What the thread has freed of one other heap and class, until it is sent there. */
+typedef struct ca_outbox {
+    uint32_t tag, magazine; /* 0: empty */
+} ca_outbox;
+
+enum {
+    CA_OUTBOXES = 16,
+    CA_HEAP_LEVELS = 9, /* first levels of the page TLSF: extents stay below CA_EXTENT_MOST * 2 pages */
+    CA_EXTENT_LEAST = 16,
+    CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
+    CA_TICK_CALLS = 64,    /* slow calls between two looks at the clock */
+    CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
+};
+
+enum ca_heap_state {
+    CA_HEAP_FREE,      /* the record holds no heap */
+    CA_HEAP_OWNED,     /* a thread has it */
+    CA_HEAP_ABANDONED, /* its thread ended: the next thread takes it over */
+    CA_HEAP_BUSY,      /* abandoned, and some thread is just draining its inbox */
+    CA_HEAP_ORPHAN     /* after fork: of a thread that the child does not have; never used again */
+};
+
+/* [H1] every page with this heap's tag lies in one of its extents
+ * [H2] the tag of a page whose block is free is 0
+ * [H3] for each class: sum of (objects - free) over its slabs == out */
+typedef struct ca_heap {
+    uint32_t unused;    /* the pool's link */
+    uint32_t free_tag;  /* tag, with CA_TAG_CHECKED when checks are on */
+    size_t fast_end;    /* malloc's path without checks serves sizes below this; 0: none */
+    size_t checked_end; /* the path with checks, likewise */
+    uint16_t cache_offset[CA_FAST_MAX / CA_GRANULE + 1]; /* of (size + 15) / 16: of the cache, from `caches` */
+    ca_cache caches[CA_CLASSES];
+
+    uint32_t tag;
+    uint32_t state; /* enum ca_heap_state */
+    uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all */
+    uint32_t spare CA_ALIGNED(64); /* empty magazines */
+    uint32_t spare_count;
+    uint32_t spare_slabs; /* slab records */
+    uint32_t node_batches;
+    uint32_t next; /* in the list of abandoned heaps */
+    uint32_t slow_calls; /* counts down to the next look at the clock */
+    unsigned purge_cursor;
+    ca_bin class_bins[CA_CLASSES];
+    ca_tlsf pages;
+    ca_node page_bins[CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS];
+    uint8_t page_second[CA_HEAP_LEVELS];
+    uint64_t extent_pages; /* in all extents */
+    uint64_t large_pages;  /* in live large blocks */
+    uint64_t large_count;
+    ca_outbox outboxes[CA_OUTBOXES];
+} ca_heap;
+
+_Static_assert(sizeof(ca_heap) <= CA_HEAP_RECORD, "a heap is one record");
+
+/* The heap of a thread that has none: every fast path turns away from it. */
+extern ca_heap ca_heap_none;
+
+/* Process-wide settings of this layer; constant once heaps exist. */
+typedef struct ca_heap_settings {
+    bool check;     /* keep the live map, and find wrong frees */
+    uint32_t decay; /* ms */
+} ca_heap_settings;
+extern ca_heap_settings ca_heap_setting;
+
+/* NULL: no memory. */
+ca_heap *ca_heap_create(void);
+/* Turns the checks off, for a heap that was made before the options were known. */
+void ca_heap_uncheck(ca_heap *heap);
+
+/* Any size up to CA_MAX_SIZE; 16-byte aligned. NULL: no memory. The block is live. */
+void *ca_heap_malloc(ca_heap *heap, size_t size);
+/* All zero. */
+void *ca_heap_calloc(ca_heap *heap, size_t size);
+/* `align`: a power of two. */
+void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size);
+
+/* An object of the heap's own small class, already not live: into its cache. x: class << 4. */
+void ca_heap_put(ca_heap *heap, uint32_t x, void *p);
+
+/* Empties all caches into the slabs. */
+void ca_heap_flush(ca_heap *heap);
+/* Gives back what is unused: as flush, then empty extents to the region, and free pages to the kernel. */
+void ca_heap_trim(ca_heap *heap);
+/* Now and then, on slow paths: purges what has been unused for the decay time. */
+void ca_heap_tick(ca_heap *heap);
+
+/* --- for the files of this layer --- */
+
+/* An empty magazine, 0: no memory. */
+uint32_t ca_heap_take_magazine(ca_heap *heap);
+void ca_heap_give_magazine(ca_heap *heap, uint32_t magazine);
+/* Objects straight to their slabs. */
+void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count);
+
+/* Pages (heap/pages.c). CA_NODE_NONE: no memory. */
+ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align);
+void ca_pages_give(ca_heap *heap, ca_node node);
+void ca_pages_trim(ca_heap *heap);
+
+/* Statistics; any thread: sums that may be a little old. */
+typedef struct ca_heap_usage {
+    uint64_t small_bytes, small_count; /* live, or in other heaps' outboxes */
+    uint64_t cached_bytes;             /* free, in magazines */
+    uint64_t slab_bytes;               /* pages in slabs */
+    uint64_t large_bytes, large_count;
+    uint64_t extent_bytes;
+} ca_heap_usage;
+void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage);
+
+/* Audits; the owner, or nobody running. */
+bool ca_heap_is_valid(ca_heap *heap, int *which);
+
+CA_INLINE ca_heap *ca_heap_at(uint32_t number)
+{
+    return ca_pool_at(&ca_region.heaps, number);
+}
+
+CA_INLINE uint32_t ca_heap_number(const ca_heap *heap)
+{
+    return heap->tag >> CA_TAG_HEAP_SHIFT;
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* Large blocks: runs of whole pages, of a heap's own TLSF, or (huge) of the region's.
+ * A large block belongs to its heap, and is freed and resized by its owner; a huge one is freed by anyone. */
+#ifndef CA_HEAP_LARGE_H
+#define CA_HEAP_LARGE_H
+
+#include "heap/heap.h"
+
+/* size > CA_SMALL_MAX or align > CA_PAGE. NULL: no memory. The block is live. *zero: how many bytes at the end are known to be zero. */
+void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero);
+/* The block of the heap that starts at page; it is not live any more. */
+void ca_large_free(ca_heap *heap, ca_page page);
+/* Bytes of the large or huge block that starts at page. Any thread that holds the block. */
+size_t ca_large_size(ca_page page);
+/* To at least `size` bytes, in place. A large block: the owner only. */
+bool ca_large_resize(ca_heap *heap, ca_page page, size_t size);
+
+/* Any thread. false: it was not live. */
+bool ca_huge_free(ca_page page, bool check);
+/* A new huge block of `size` that takes over the old one's memory without copying; NULL: copy instead (nothing changed). */
+void *ca_huge_move(ca_heap *heap, ca_page page, size_t size);
+
+/* Huge blocks live now. */
+typedef struct ca_huge_usage {
+    uint64_t bytes, count;
+} ca_huge_usage;
+ca_huge_usage ca_huge_get_usage(void);
+bool ca_large_is_huge(size_t size, size_t align);
+
+#endif

@@ -1,0 +1,84 @@
+/* The page heap: a heap's TLSF over the page numbers of its extents. */
+#include "base/check.h"
+#include "heap/heap.h"
+
+enum {
+    SPARE_NODES = 4,   /* a take uses at most 2, a new extent 1 */
+    PURGE_BINS = 8,    /* looked at by one tick */
+    PURGE_MOST = 4
+};
+
+/* A new extent with room for `pages`: a quarter of what the heap has, within limits, so that small heaps stay small. */
+static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
+{
+    uint64_t wanted = ca_size_max(CA_EXTENT_LEAST, ca_size_min(heap->extent_pages / 4, CA_EXTENT_MOST));
+    ca_run run = ca_region_take(ca_size_max(wanted, pages), align);
+    if (!run.pages && wanted > pages)
+        run = ca_region_take(pages, align);
+    if (!run.pages)
+        return false;
+    ca_node node = ca_tlsf_add(&heap->pages, run.page, run.pages);
+    CA_ASSERT(node);
+    ca_region.marks[node] = run.mark;
+    CA_BUMP(&heap->extent_pages, run.pages);
+    if (CA_UNLIKELY(ca_region_is_far(run.page)))
+        heap->checked_end = 0; /* malloc's path with checks knows the first range only */
+    return true;
+}
+
+static void extent_give(ca_heap *heap, ca_node node)
+{
+    const ca_tlsf_node *n = &heap->pages.nodes[node];
+    ca_page page = (ca_page)n->offset;
+    CA_STORE(&heap->extent_pages, heap->extent_pages - n->size);
+    ca_tlsf_remove(&heap->pages, node);
+    ca_region_give(page);
+}
+
+ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align)
+{
+    if (CA_UNLIKELY(heap->pages.spare < SPARE_NODES) &&
+        !ca_region_feed_nodes(&heap->pages, SPARE_NODES, &heap->node_batches))
+        return CA_NODE_NONE;
+    ca_node node = ca_tlsf_alloc(&heap->pages, pages, align);
+    if (!node && extent_take(heap, pages, align))
+        node = ca_tlsf_alloc(&heap->pages, pages, align);
+    return node;
+}
+
+void ca_pages_give(ca_heap *heap, ca_node node)
+{
+    ca_tlsf *tlsf = &heap->pages;
+    tlsf->marks[node] = ca_region_now();
+    node = ca_tlsf_free(tlsf, node);
+    /* An empty extent goes back, unless it is what the next block will likely need. */
+    if (ca_tlsf_is_whole(tlsf, node) && tlsf->free_total >= 2 * tlsf->nodes[node].size)
+        extent_give(heap, node);
+    if (CA_UNLIKELY(ca_heap_setting.decay == 0)) {
+        unsigned cursor = 0;
+        (void)ca_region_purge_tlsf(tlsf, &cursor, CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS, 0, UINT32_MAX);
+        ca_region_purge(0, UINT32_MAX);
+    }
+}
+
+void ca_pages_trim(ca_heap *heap)
+{
+    ca_tlsf *tlsf = &heap->pages;
+    for (unsigned bin = 0; bin < CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS; bin++)
+        for (ca_node node = tlsf->bins[bin], next; node; node = next) {
+            next = tlsf->nodes[node].next_free;
+            if (ca_tlsf_is_whole(tlsf, node))
+                extent_give(heap, node);
+        }
+    unsigned cursor = 0;
+    (void)ca_region_purge_tlsf(tlsf, &cursor, CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS, 0, UINT32_MAX);
+}
+
+void ca_heap_tick(ca_heap *heap)
+{
+    heap->slow_calls = CA_TICK_CALLS;
+    if (!ca_region_tick())
+        return;
+    if (!ca_region_purge_tlsf(&heap->pages, &heap->purge_cursor, PURGE_BINS, ca_heap_setting.decay, PURGE_MOST))
+        ca_region_purge(ca_heap_setting.decay, PURGE_MOST);
+}

@@ -1,0 +1,222 @@
+#include "heap/remote.h"
+
+#include "base/check.h"
+#include "heap/large.h"
+#include "heap/live.h"
+#include "heap/verdict.h"
+
+static struct {
+    ca_lock lock;
+    uint32_t abandoned; /* a stack, linked by `next`: the heap left last is taken over first */
+} list;
+
+/* --- receiving ------------------------------------------------------------------------------------------ */
+
+static void larges_receive(ca_heap *heap, const ca_magazine *m)
+{
+    for (uint32_t i = 1; i <= m->count; i++) {
+        ca_granule g = ca_region_granule(m->slot[i]);
+        if (ca_heap_setting.check && !ca_live_clear(g))
+            ca_verdict("free", m->slot[i], g);
+        ca_large_free(heap, ca_granule_page(g));
+    }
+}
+
+/* keep: into the depot, for the owner's next mallocs; otherwise to the slabs. */
+static void magazine_receive(ca_heap *heap, uint32_t number, bool keep)
+{
+    ca_magazine *m = ca_magazine_at(number);
+    uint32_t x = m->tag ^ heap->tag;
+    unsigned class = x >> CA_TAG_CLASS_SHIFT;
+    if (x == CA_TAG_LARGE) {
+        larges_receive(heap, m);
+        ca_heap_give_magazine(heap, number);
+        return;
+    }
+    CA_ASSERT(x < CA_TAG_CACHES);
+    if (ca_heap_setting.check)
+        for (uint32_t i = 1; i <= m->count; i++) {
+            ca_granule g = ca_region_granule(m->slot[i]);
+            if (CA_UNLIKELY(!ca_live_clear(g)))
+                ca_verdict("free", m->slot[i], g);
+        }
+    ca_bin *bin = &heap->class_bins[class];
+    if (keep && bin->depot_count < ca_classes[class].depot && m->count * 2 > ca_classes[class].capacity) {
+        m->next = bin->depot;
+        bin->depot = number;
+        bin->depot_count++;
+        CA_STORE(&bin->depot_objects, bin->depot_objects + m->count);
+    } else {
+        ca_heap_return(heap, class, &m->slot[1], m->count);
+        ca_heap_give_magazine(heap, number);
+    }
+}
+
+static bool inbox_drain(ca_heap *heap, bool keep)
+{
+    uint32_t number = CA_LOAD(&heap->inbox) ? __atomic_exchange_n(&heap->inbox, 0, __ATOMIC_ACQUIRE) : 0;
+    bool any = number != 0;
+    while (number) {
+        uint32_t next = ca_magazine_at(number)->next;
+        magazine_receive(heap, number, keep);
+        number = next;
+    }
+    return any;
+}
+
+bool ca_remote_drain(ca_heap *heap)
+{
+    return inbox_drain(heap, true);
+}
+
+/* In place of an owner that is gone. */
+static void abandoned_drain(ca_heap *heap)
+{
+    uint32_t abandoned = CA_HEAP_ABANDONED;
+    while (CA_LOAD(&heap->inbox) &&
+           __atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_BUSY, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+        (void)inbox_drain(heap, false);
+        ca_pages_trim(heap);
+        /* What was pushed since, by senders that saw BUSY, is seen by the next round: the store comes before the load. */
+        __atomic_store_n(&heap->state, CA_HEAP_ABANDONED, __ATOMIC_SEQ_CST);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        abandoned = CA_HEAP_ABANDONED;
+    }
+}
+
+/* --- sending ---------------------------------------------------------------------------------------------- */
+
+static void magazine_send(uint32_t number)
+{
+    ca_magazine *m = ca_magazine_at(number);
+    ca_heap *owner = ca_heap_at(m->tag >> CA_TAG_HEAP_SHIFT);
+    uint32_t head = CA_LOAD(&owner->inbox);
+    do
+        m->next = head;
+    while (!__atomic_compare_exchange_n(&owner->inbox, &head, number, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    if (CA_UNLIKELY(__atomic_load_n(&owner->state, __ATOMIC_SEQ_CST) == CA_HEAP_ABANDONED))
+        abandoned_drain(owner);
+}
+
+static uint32_t tag_capacity(uint32_t tag)
+{
+    uint32_t x = tag & CA_TAG_CLASS_MASK;
+    return x < CA_TAG_CACHES ? ca_classes[x >> CA_TAG_CLASS_SHIFT].capacity : 1;
+}
+
+static uint32_t outbox_of(uint32_t tag)
+{
+    return (tag >> CA_TAG_CLASS_SHIFT) * 0x9E3779B1U >> 28; /* Fibonacci hashing to CA_OUTBOXES */
+}
+
+_Static_assert(CA_OUTBOXES == 16, "outbox_of gives 4 bits");
+
+static uint32_t magazine_new(ca_heap *home, uint32_t tag)
+{
+    uint32_t number = home ? ca_heap_take_magazine(home) : ca_pool_take(&ca_region.magazines);
+    if (!number)
+        return 0;
+    ca_magazine *m = ca_magazine_at(number);
+    m->slot[0] = NULL;
+    m->count = 0;
+    m->tag = tag;
+    return number;
+}
+
+void ca_remote_free(ca_heap *home, uint32_t tag, void *p)
+{
+    ca_outbox *box = home ? &home->outboxes[outbox_of(tag)] : &(ca_outbox){0, 0};
+    if (box->tag != tag) {
+        if (box->magazine)
+            magazine_send(box->magazine);
+        box->magazine = magazine_new(home, tag);
+        box->tag = box->magazine ? tag : 0;
+    }
+    if (CA_UNLIKELY(!box->magazine)) { /* no memory even for a magazine: the block is lost, and counted */
+        __atomic_fetch_add(&ca_remote_lost, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    ca_magazine *m = ca_magazine_at(box->magazine);
+    m->slot[++m->count] = p;
+    if (m->count >= tag_capacity(tag) || !home) {
+        uint32_t full = box->magazine;
+        *box = (ca_outbox){0, 0};
+        magazine_send(full);
+    }
+}
+
+uint64_t ca_remote_lost;
+
+void ca_remote_flush(ca_heap *home)
+{
+    for (int i = 0; i < CA_OUTBOXES; i++) {
+        uint32_t magazine = home->outboxes[i].magazine;
+        home->outboxes[i] = (ca_outbox){0, 0};
+        if (magazine)
+            magazine_send(magazine);
+    }
+}
+
+/* --- threads that end and begin ----------------------------------------------------------------------------- */
+
+void ca_heap_abandon(ca_heap *heap)
+{
+    ca_remote_flush(heap);
+    (void)inbox_drain(heap, false);
+    ca_heap_flush(heap);
+    ca_pages_trim(heap);
+    ca_lock_take(&list.lock);
+    heap->next = list.abandoned;
+    list.abandoned = ca_heap_number(heap);
+    __atomic_store_n(&heap->state, CA_HEAP_ABANDONED, __ATOMIC_SEQ_CST);
+    ca_lock_drop(&list.lock);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    abandoned_drain(heap);
+}
+
+ca_heap *ca_heap_adopt(void)
+{
+    ca_heap *found = NULL;
+    ca_lock_take(&list.lock);
+    for (uint32_t *link = &list.abandoned; *link && !found; ) {
+        ca_heap *heap = ca_heap_at(*link);
+        uint32_t abandoned = CA_HEAP_ABANDONED;
+        if (__atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_OWNED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+            *link = heap->next;
+            found = heap;
+        } else {
+            link = &heap->next; /* BUSY: being drained just now */
+        }
+    }
+    ca_lock_drop(&list.lock);
+    return found;
+}
+
+void ca_heap_each(void (*fn)(ca_heap *heap, void *argument), void *argument)
+{
+    uint32_t end = CA_LOAD(&ca_region.heaps.fresh);
+    for (uint32_t i = 1; i < end; i++)
+        if (CA_LOAD_ACQUIRE(&ca_heap_at(i)->state) != CA_HEAP_FREE)
+            fn(ca_heap_at(i), argument);
+}
+
+void ca_heap_lock_list(void)
+{
+    ca_lock_take(&list.lock);
+}
+
+void ca_heap_unlock_list(void)
+{
+    ca_lock_drop(&list.lock);
+}
+
+static void heap_orphan(ca_heap *heap, void *mine)
+{
+    if (heap != mine && heap->state != CA_HEAP_ABANDONED)
+        heap->state = CA_HEAP_ORPHAN; /* its owner may have been half-way through a call: nobody may use it */
+}
+
+void ca_heap_orphan_others(ca_heap *mine)
+{
+    ca_heap_each(heap_orphan, mine);
+}

@@ -1,0 +1,40 @@
+/* Frees of blocks that belong to a heap which the thread does not have.
+ *
+ * They collect in the thread's outboxes, one for each heap and class (the pages' tag), and a full one goes to the owner's
+ * inbox whole, by one compare-and-swap.  The owner takes all of its inbox by one exchange, on its slow path.
+ *
+ * An abandoned heap has no owner to drain it: whoever sends to one drains it in its place (state BUSY meanwhile).
+ *
+ *   send:     push, then look at the state; ABANDONED -> BUSY by compare-and-swap, drain, -> ABANDONED, look at the inbox again
+ *   abandon:  flush, drain, -> ABANDONED, look at the inbox again
+ *
+ * so a magazine pushed before the state is seen BUSY or OWNED is drained by whoever holds the heap then, or by the next.
+ */
+#ifndef CA_HEAP_REMOTE_H
+#define CA_HEAP_REMOTE_H
+
+#include "heap/heap.h"
+
+/* A block of another heap. home: the thread's own heap, whose outboxes and magazines are used; NULL: a thread without (sent at once).
+ * p was live when looked at. */
+void ca_remote_free(ca_heap *home, uint32_t tag, void *p);
+extern uint64_t ca_remote_lost; /* blocks that could not be sent for want of memory */
+/* Sends all that is waiting. */
+void ca_remote_flush(ca_heap *home);
+/* The owner takes in what others sent. Whether there was anything. */
+bool ca_remote_drain(ca_heap *heap);
+
+/* The owner's thread ends. */
+void ca_heap_abandon(ca_heap *heap);
+/* An abandoned heap, now the caller's; NULL: there is none. */
+ca_heap *ca_heap_adopt(void);
+
+/* Calls fn for every heap that exists; other threads may be using them. */
+void ca_heap_each(void (*fn)(ca_heap *heap, void *argument), void *argument);
+
+/* Fork: the lock of this file; and in the child, all heaps but `mine` belong to nobody. */
+void ca_heap_lock_list(void);
+void ca_heap_unlock_list(void);
+void ca_heap_orphan_others(ca_heap *mine);
+
+#endif

@@ -1,0 +1,55 @@
+/* A slab: a run of pages cut into objects of one class, with one bit for each object that is free.
+ * The bits and all else lie in a numbered record apart from the pages: freeing never touches user memory.
+ *
+ *   bits[]: 1 free in the slab;  0 out: live, or in a magazine
+ *
+ * Owner: the heap whose pages they are; its current thread alone calls this.
+ */
+#ifndef CA_HEAP_SLAB_H
+#define CA_HEAP_SLAB_H
+
+#include "heap/class.h"
+#include "source/region.h"
+
+enum { CA_SLAB_WORDS = 8, CA_SLAB_OBJECTS = CA_SLAB_WORDS * 64 };
+
+/* [S1] free == the number of set bits
+ * [S2] in its bin's list of partial slabs iff free > 0
+ * [S3] every page's entry holds the heap's tag with this class, and this slab's number */
+typedef struct ca_slab {
+    uint32_t next, prev; /* in the bin's list; next is first, for the pool */
+    uint32_t free, objects;
+    uint32_t class;
+    ca_page page, pages;
+    ca_node node; /* of the heap's TLSF */
+    char *start;
+    uint64_t bits[CA_SLAB_WORDS] CA_ALIGNED(64);
+} ca_slab;
+
+_Static_assert(sizeof(ca_slab) <= CA_SLAB_RECORD, "a slab is one record");
+
+CA_INLINE ca_slab *ca_slab_at(uint32_t number)
+{
+    return ca_pool_at(&ca_region.slabs, number);
+}
+
+/* All objects free. */
+void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca_node node);
+
+/* Takes up to `wanted` objects, the lowest addresses first, and stores them downwards from `to` (the lowest lies highest, and
+ * is popped first). Returns how many. */
+unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted);
+
+/* Index of the object that starts at p, or UINT32_MAX: p is not the start of one. */
+uint32_t ca_slab_index(const ca_slab *slab, const void *p);
+
+/* pre: the object is out. */
+CA_INLINE void ca_slab_put(ca_slab *slab, uint32_t index)
+{
+    slab->bits[index / 64] |= 1ULL << index % 64;
+    CA_STORE(&slab->free, slab->free + 1);
+}
+
+bool ca_slab_is_valid(const ca_slab *slab, int *which);
+
+#endif

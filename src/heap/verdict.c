@@ -1,0 +1,71 @@
+#include "heap/verdict.h"
+
+#include <stdlib.h>
+
+#include "base/print.h"
+#include "heap/large.h"
+#include "heap/live.h"
+
+_Noreturn static void pronounce(const char *function, const void *p, const char *verdict)
+{
+    ca_print(2, "ctxalloc: %s(%x): %s (context global)\n", function, (uint64_t)(uintptr_t)p, verdict);
+    abort();
+}
+
+_Noreturn static void pronounce_interior(const char *function, const void *p, const void *object)
+{
+    char verdict[64];
+    ca_format(verdict, sizeof verdict, "interior pointer of %x", (uint64_t)(uintptr_t)object);
+    pronounce(function, p, verdict);
+}
+
+_Noreturn static void pronounce_dead(const char *function, const void *p)
+{
+    pronounce(function, p, function[0] == 'f' ? "double free" : "freed pointer");
+}
+
+/* The large block that covers the page, or NULL. */
+static const void *large_around(ca_page page)
+{
+    for (ca_page first = page;; first--) {
+        uint32_t tag = CA_LOAD(&ca_region.entries[first].tag), class = tag & CA_TAG_CLASS_MASK;
+        if (tag) {
+            bool large = class == CA_TAG_LARGE || class == CA_TAG_HUGE;
+            bool covers = large && page - first < ca_large_size(first) / CA_PAGE;
+            return covers ? ca_region_address(first) : NULL;
+        }
+        if (first == 0)
+            return NULL;
+    }
+}
+
+void ca_verdict_misaligned(const char *function, const void *p)
+{
+    pronounce(function, p, "misaligned pointer");
+}
+
+void ca_verdict(const char *function, const void *p, ca_granule g)
+{
+    ca_page page = ca_granule_page(g);
+    const ca_page_entry *entry = &ca_region.entries[page];
+    uint32_t tag = CA_LOAD(&entry->tag), class = tag & CA_TAG_CLASS_MASK;
+    if (tag && class < CA_TAG_CACHES) {
+        const ca_slab *slab = ca_slab_at(entry->number);
+        if (ca_slab_index(slab, p) != UINT32_MAX)
+            pronounce_dead(function, p);
+        size_t size = ca_classes[slab->class].size;
+        pronounce_interior(function, p, slab->start + (size_t)((const char *)p - slab->start) / size * size);
+    }
+    const void *around = large_around(page);
+    if (around && around != p)
+        pronounce_interior(function, p, around);
+    /* A page that held a block keeps its number, see slab_release and ca_large_free. */
+    if (around || entry->number)
+        pronounce_dead(function, p);
+    pronounce(function, p, "never allocated");
+}
+
+void ca_verdict_unused(const char *function, const void *p)
+{
+    pronounce(function, p, "never allocated");
+}

@@ -1,0 +1,420 @@
+#include "source/region.h"
+
+#include "base/check.h"
+#include "base/os.h"
+
+enum {
+    PARTS = 64,                       /* ranges of address space */
+    PART_ALIGN = 4096,                /* pages: a part's entries and live words fill whole pages of metadata */
+    COMMIT_LEAST = 256,               /* pages: 1 MiB */
+    COMMIT_MOST = 16384,              /* pages: 64 MiB */
+    GUARD = 16 * CA_PAGE,
+    CLOCK_SHIFT = 4                   /* a mark counts 16 ms */
+};
+
+/* [R1] pages [first, first + committed) are usable, the rest of the part is reserved
+ * [R2] parts follow each other in page numbers: parts[i].first + parts[i].pages == parts[i + 1].first */
+typedef struct part {
+    uintptr_t base;
+    ca_page first, pages, committed, touched; /* touched: pages of this part ever handed out end here */
+} part;
+
+ca_region_t ca_region;
+
+static struct {
+    ca_lock lock;
+    part parts[PARTS];
+    uint32_t part_count;
+    ca_page most;  /* page numbers that the side arrays have room for */
+    ca_tlsf tlsf;  /* free: pages nobody owns, committed or not */
+    uint32_t batches;
+    unsigned cursor;
+    uint32_t now;
+    uint64_t given; /* pages */
+    ca_node bins[CA_BIN_COUNT];
+    uint8_t second[CA_BIN_FIRST_LEVELS];
+} region;
+
+/* --- metadata ----------------------------------------------------------------------------------------- */
+
+typedef struct layout {
+    size_t entries, live, runs, nodes, marks, slabs, magazines, heaps, all; /* bytes */
+} layout;
+
+static layout layout_for(uint64_t pages)
+{
+    layout l = {
+        .entries = ca_round_up(pages * sizeof(ca_page_entry), CA_PAGE),
+        .live = ca_round_up(pages * (CA_PAGE / CA_GRANULE / 8), CA_PAGE),
+        .runs = ca_round_up(pages / CA_CHUNK * sizeof(uint32_t), CA_PAGE),
+        .nodes = ca_round_up(pages * sizeof(ca_tlsf_node), CA_PAGE),
+        .marks = ca_round_up(pages * sizeof(uint32_t), CA_PAGE),
+        .slabs = ca_round_up(pages / 2 * CA_SLAB_RECORD, CA_PAGE),
+        .magazines = ca_round_up(pages / 16 * CA_MAGAZINE_RECORD, CA_PAGE),
+        .heaps = ca_round_up(ca_size_min(pages / 64, 1U << 21) * CA_HEAP_RECORD, CA_PAGE),
+    };
+    l.all = l.entries + l.live + l.runs + l.nodes + l.marks + l.slabs + l.magazines + l.heaps + GUARD;
+    return l;
+}
+
+static bool range_commit(void *array, size_t from, size_t to)
+{
+    from = from / CA_PAGE * CA_PAGE;
+    to = ca_round_up(to, CA_PAGE);
+    return ca_region.source->commit(ca_region.source, (char *)array + from, to - from);
+}
+
+static bool part_commit_to(part *p, ca_page to)
+{
+    size_t from_page = p->first + p->committed, to_page = p->first + to;
+    /* A failure half-way leaves more committed than is recorded: harmless, committing again changes nothing. */
+    if (!range_commit(ca_region.entries, from_page * sizeof(ca_page_entry), to_page * sizeof(ca_page_entry)) ||
+        !range_commit(ca_region.runs, from_page / CA_CHUNK * sizeof(uint32_t), to_page / CA_CHUNK * sizeof(uint32_t)) ||
+        !range_commit(ca_region.live, from_page * (CA_PAGE / CA_GRANULE / 8), to_page * (CA_PAGE / CA_GRANULE / 8)) ||
+        !ca_region.source->commit(ca_region.source, (void *)(p->base + (uintptr_t)p->committed * CA_PAGE),
+                                  (size_t)(to - p->committed) * CA_PAGE))
+        return false;
+    CA_STORE(&p->committed, to);
+    if (p == region.parts)
+        CA_STORE(&ca_region.granules, ca_page_granule(to));
+    return true;
+}
+
+/* Makes the first `end` pages of the part usable, and some more, so that this is rarely called. */
+static bool part_commit(part *p, ca_page end)
+{
+    if (end <= p->committed)
+        return true;
+    ca_page step = p->committed / 4;
+    step = step < COMMIT_LEAST ? COMMIT_LEAST : step > COMMIT_MOST ? COMMIT_MOST : step;
+    ca_page to = step < p->pages - p->committed ? p->committed + step : p->pages;
+    return (to > end && part_commit_to(p, to)) || part_commit_to(p, end);
+}
+
+static part *part_of(ca_page page)
+{
+    part *p = region.parts;
+    while (page - p->first >= p->pages)
+        p++;
+    return p;
+}
+
+void *ca_region_address(ca_page page)
+{
+    const part *p = &region.parts[0];
+    if (CA_UNLIKELY(page >= p->pages))
+        p = part_of(page);
+    return (void *)(p->base + (uintptr_t)(page - p->first) * CA_PAGE);
+}
+
+bool ca_region_is_far(ca_page page)
+{
+    return page >= region.parts[0].pages;
+}
+
+ca_granule ca_region_granule_far(uintptr_t address)
+{
+    uint32_t count = CA_LOAD_ACQUIRE(&region.part_count);
+    for (uint32_t i = 0; i < count; i++) {
+        const part *p = &region.parts[i];
+        if (address - p->base < (uintptr_t)CA_LOAD(&p->committed) * CA_PAGE)
+            return ((uintptr_t)p->first * CA_PAGE + (address - p->base)) >> CA_GRANULE_SHIFT;
+    }
+    return UINT64_MAX;
+}
+
+bool ca_region_contains(const void *p)
+{
+    uint32_t count = CA_LOAD_ACQUIRE(&region.part_count);
+    for (uint32_t i = 0; i < count; i++)
+        if ((uintptr_t)p - region.parts[i].base < (uintptr_t)region.parts[i].pages * CA_PAGE)
+            return true;
+    return false;
+}
+
+/* --- nodes --------------------------------------------------------------------------------------------- */
+
+bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches)
+{
+    while (tlsf->spare < spare) {
+        uint32_t batch = ca_pool_take(&ca_region.nodes);
+        if (!batch)
+            return false;
+        *ca_pool_link(&ca_region.nodes, batch) = *batches;
+        *batches = batch;
+        ca_tlsf_give_nodes(tlsf, (batch << CA_NODE_BATCH_SHIFT) + 1, CA_NODE_BATCH - 1);
+    }
+    return true;
+}
+
+/* --- start ---------------------------------------------------------------------------------------------- */
+
+/* Everything for `pages` page numbers, of which the first range has `first`. */
+static bool region_reserve(uint64_t pages, uint64_t first)
+{
+    layout l = layout_for(pages);
+    char *at = ca_region.source->reserve(ca_region.source, l.all + first * CA_PAGE);
+    if (!at)
+        return false;
+    ca_os_no_huge_pages(at, l.all); /* sparse by nature: a huge page here is almost all waste */
+    ca_region.entries = (ca_page_entry *)(void *)at;
+    ca_region.live = (uint64_t *)(void *)(at += l.entries);
+    ca_region.runs = (uint32_t *)(void *)(at += l.live);
+    char *nodes = at + l.runs;
+    ca_region.marks = (uint32_t *)(void *)(nodes + l.nodes);
+    ca_pool_init(&ca_region.nodes, nodes, l.nodes, CA_NODE_BATCH * sizeof(ca_tlsf_node), ca_region.marks,
+                 CA_NODE_BATCH * sizeof *ca_region.marks);
+    ca_pool_init(&ca_region.slabs, at = nodes + l.nodes + l.marks, l.slabs, CA_SLAB_RECORD, NULL, 0);
+    ca_pool_init(&ca_region.magazines, at += l.slabs, l.magazines, CA_MAGAZINE_RECORD, NULL, 0);
+    ca_pool_init(&ca_region.heaps, at += l.magazines, l.heaps, CA_HEAP_RECORD, NULL, 0);
+    ca_region.base = (uintptr_t)(at + l.heaps + GUARD);
+    ca_region.granules = 0;
+    region.parts[0] = (part){.base = ca_region.base, .first = 0, .pages = (ca_page)first};
+    region.part_count = 1;
+    region.most = (ca_page)pages;
+    return true;
+}
+
+static bool region_start(void)
+{
+    ca_tlsf_init(&region.tlsf, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, region.bins, region.second,
+                 CA_BIN_FIRST_LEVELS);
+    region.now = 1;
+    if (!ca_region_feed_nodes(&region.tlsf, 4, &region.batches))
+        return false;
+    return ca_tlsf_add(&region.tlsf, 0, region.parts[0].pages) != CA_NODE_NONE;
+}
+
+bool ca_region_init(const ca_source *source, size_t bytes)
+{
+    ca_region.source = source;
+    uint64_t pages = ca_round_up(bytes >> CA_PAGE_SHIFT, PART_ALIGN);
+    if (region_reserve(pages, pages))
+        return region_start();
+    /* The address space is limited. Number as many pages as could ever be had, reserve a quarter now, and let further ranges follow. */
+    size_t limit = ca_os_address_space_limit();
+    if (limit >> CA_PAGE_SHIFT < pages)
+        pages = ca_round_up(limit >> CA_PAGE_SHIFT, PART_ALIGN);
+    for (; pages >= PART_ALIGN; pages = ca_round_up(pages / 2, PART_ALIGN)) {
+        if (region_reserve(pages, ca_round_up(pages / 4, PART_ALIGN)))
+            return region_start();
+        if (pages == PART_ALIGN)
+            break;
+    }
+    return false;
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------ */
+
+/* Another range of addresses with room for `pages`. */
+static bool region_extend(uint64_t pages)
+{
+    const part *last = &region.parts[region.part_count - 1];
+    ca_page first = last->first + last->pages;
+    uint64_t left = region.most - first;
+    uint64_t least = ca_round_up(pages, PART_ALIGN), wanted = ca_size_max(least, ca_round_up(region.most / 8, PART_ALIGN));
+    if (region.part_count == PARTS || least > left || !ca_region_feed_nodes(&region.tlsf, 3, &region.batches))
+        return false;
+    wanted = ca_size_min(wanted, left);
+    char *at = ca_region.source->reserve(ca_region.source, wanted * CA_PAGE);
+    if (!at && wanted > least)
+        at = ca_region.source->reserve(ca_region.source, (wanted = least) * CA_PAGE);
+    if (!at)
+        return false;
+    region.parts[region.part_count] = (part){.base = (uintptr_t)at, .first = first, .pages = (ca_page)wanted};
+    CA_STORE_RELEASE(&region.part_count, region.part_count + 1);
+    return ca_tlsf_add(&region.tlsf, first, wanted) != CA_NODE_NONE;
+}
+
+/* A block that is committed, or none. */
+static ca_node run_take(uint64_t pages, uint64_t align)
+{
+    ca_node node = ca_tlsf_alloc(&region.tlsf, pages, align);
+    if (!node && region_extend(pages + align - 1))
+        node = ca_tlsf_alloc(&region.tlsf, pages, align);
+    if (!node)
+        return CA_NODE_NONE;
+    const ca_tlsf_node *n = &region.tlsf.nodes[node];
+    part *p = part_of((ca_page)n->offset);
+    ca_page end = (ca_page)(n->offset + n->size) - p->first;
+    if (!part_commit(p, end)) {
+        ca_tlsf_free(&region.tlsf, node);
+        return CA_NODE_NONE;
+    }
+    if (n->offset - p->first >= p->touched) /* never handed out: whatever it was merged with, it is zero */
+        ca_region.marks[node] = 0;
+    if (end > p->touched)
+        CA_STORE(&p->touched, end);
+    return node;
+}
+
+ca_run ca_region_take(uint64_t pages, uint64_t align)
+{
+    ca_run run = {0, 0, 0};
+    pages = ca_round_up(pages, CA_CHUNK); /* so every run starts at a chunk */
+    if (pages > region.most || align > region.most)
+        return run;
+    ca_lock_take(&region.lock);
+    if (ca_region_feed_nodes(&region.tlsf, 3, &region.batches)) {
+        ca_node node = run_take(pages, align);
+        if (node) {
+            const ca_tlsf_node *n = &region.tlsf.nodes[node];
+            run = (ca_run){(ca_page)n->offset, (ca_page)n->size, ca_region.marks[node]};
+            ca_region.runs[run.page >> CA_CHUNK_SHIFT] = node;
+            region.given += pages;
+        }
+    }
+    ca_lock_drop(&region.lock);
+    return run;
+}
+
+static ca_node run_node(ca_page page)
+{
+    return ca_region.runs[page >> CA_CHUNK_SHIFT];
+}
+
+ca_page ca_region_run_pages(ca_page page)
+{
+    return (ca_page)region.tlsf.nodes[run_node(page)].size; /* of a run in use: constant but for its owner */
+}
+
+void ca_region_give(ca_page page)
+{
+    ca_lock_take(&region.lock);
+    ca_node node = run_node(page);
+    region.given -= region.tlsf.nodes[node].size;
+    if (ca_region.marks[node] != CA_MARK_MOVED)
+        ca_region.marks[node] = region.now;
+    ca_tlsf_free(&region.tlsf, node);
+    ca_lock_drop(&region.lock);
+}
+
+/* pre: locked, and a spare node. */
+static bool run_resize(ca_node node, uint64_t pages)
+{
+    uint64_t before = region.tlsf.nodes[node].size;
+    if (ca_region.marks[node] != CA_MARK_MOVED)
+        ca_region.marks[node] = region.now; /* of what a shrink cuts off */
+    if (!ca_tlsf_resize(&region.tlsf, node, pages, NULL))
+        return false;
+    const ca_tlsf_node *n = &region.tlsf.nodes[node];
+    part *p = part_of((ca_page)n->offset);
+    ca_page end = (ca_page)(n->offset + n->size) - p->first;
+    if (!part_commit(p, end)) {
+        (void)ca_tlsf_resize(&region.tlsf, node, before, NULL);
+        return false;
+    }
+    region.given += pages - before;
+    if (end > p->touched)
+        CA_STORE(&p->touched, end);
+    return true;
+}
+
+bool ca_region_resize(ca_page page, uint64_t pages)
+{
+    pages = ca_round_up(pages, CA_CHUNK);
+    if (pages > region.most)
+        return false;
+    ca_lock_take(&region.lock);
+    bool done = ca_region_feed_nodes(&region.tlsf, 1, &region.batches) && run_resize(run_node(page), pages);
+    ca_lock_drop(&region.lock);
+    return done;
+}
+
+bool ca_region_move(ca_page from, ca_page to, ca_page pages)
+{
+    if (!ca_region.source->move(ca_region.source, ca_region_address(from), ca_region_address(to), (size_t)pages * CA_PAGE))
+        return false;
+    ca_region.marks[run_node(to)] = CA_MARK_MOVED;
+    return true;
+}
+
+/* --- giving back ------------------------------------------------------------------------------------------- */
+
+uint32_t ca_region_now(void)
+{
+    return CA_LOAD(&region.now);
+}
+
+bool ca_region_tick(void)
+{
+    uint32_t now = (uint32_t)(ca_os_milliseconds() >> CLOCK_SHIFT) | 1;
+    if (now == CA_LOAD(&region.now))
+        return false;
+    CA_STORE(&region.now, now);
+    return true;
+}
+
+/* Whether the free block went back. What lies past the part's touched pages never was resident. */
+static bool block_purge(ca_tlsf *tlsf, ca_node node)
+{
+    const ca_tlsf_node *n = &tlsf->nodes[node];
+    const part *p = part_of((ca_page)n->offset);
+    uint64_t start = n->offset - p->first, end = ca_size_min(start + n->size, CA_LOAD(&p->touched));
+    bool (*back)(const ca_source *, void *, size_t) =
+        tlsf->marks[node] == CA_MARK_MOVED ? ca_region.source->renew : ca_region.source->purge;
+    tlsf->marks[node] = 0;
+    if (start >= end)
+        return false;
+    if (!back(ca_region.source, (void *)(p->base + start * CA_PAGE), (end - start) * CA_PAGE))
+        tlsf->marks[node] = CA_LOAD(&region.now);
+    return true;
+}
+
+unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned bins, uint32_t age, unsigned most)
+{
+    unsigned done = 0, all = tlsf->levels * CA_BIN_SECOND_LEVELS;
+    uint32_t now = CA_LOAD(&region.now), ticks = age >> CLOCK_SHIFT;
+    for (; bins && done < most; bins--, *cursor = *cursor + 1 < all ? *cursor + 1 : 0)
+        for (ca_node node = tlsf->bins[*cursor]; node && done < most; node = tlsf->nodes[node].next_free)
+            if (tlsf->marks[node] && (age == 0 || now - tlsf->marks[node] > ticks))
+                done += block_purge(tlsf, node);
+    return done;
+}
+
+void ca_region_purge(uint32_t age, unsigned most)
+{
+    ca_lock_take(&region.lock);
+    (void)ca_region_purge_tlsf(&region.tlsf, &region.cursor, CA_BIN_COUNT, age, most);
+    ca_lock_drop(&region.lock);
+}
+
+/* --- report, fork -------------------------------------------------------------------------------------------- */
+
+ca_region_usage ca_region_get_usage(void)
+{
+    ca_region_usage u = {0, 0, 0};
+    ca_lock_take(&region.lock);
+    for (uint32_t i = 0; i < region.part_count; i++)
+        u.committed += (uint64_t)region.parts[i].committed * CA_PAGE;
+    u.given = region.given * CA_PAGE;
+    ca_lock_drop(&region.lock);
+    u.free = u.committed - u.given;
+    return u;
+}
+
+bool ca_region_is_valid(int *which)
+{
+    ca_lock_take(&region.lock);
+    bool valid = ca_tlsf_is_valid(&region.tlsf, which);
+    ca_lock_drop(&region.lock);
+    return valid;
+}
+
+void ca_region_lock_all(void)
+{
+    ca_lock_take(&region.lock);
+    ca_lock_take(&ca_region.nodes.lock);
+    ca_lock_take(&ca_region.slabs.lock);
+    ca_lock_take(&ca_region.magazines.lock);
+    ca_lock_take(&ca_region.heaps.lock);
+}
+
+void ca_region_unlock_all(void)
+{
+    ca_lock_drop(&ca_region.heaps.lock);
+    ca_lock_drop(&ca_region.magazines.lock);
+    ca_lock_drop(&ca_region.slabs.lock);
+    ca_lock_drop(&ca_region.nodes.lock);
+    ca_lock_drop(&region.lock);
+}

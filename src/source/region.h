@@ -1,0 +1,114 @@
+/* The region: one large reserved range of addresses, its pages handed out by a TLSF over page numbers, and the flat
+ * side arrays that say what each page and granule holds.
+ *
+ *   reservation   [ entries | live map | nodes | slabs | magazines | heaps ]  guard  [ pages 0 … ]
+ *                   metadata, committed as it is needed                              user memory
+ *
+ * An address is ours iff address - base < committed size: one subtraction.  Where the address space is limited (RLIMIT_AS) the first
+ * range is small, and further ranges continue the page numbers; they are found by ca_region_granule_far.
+ *
+ * Threads: ca_region is constant after ca_region_init, but for `granules`; the calls here lock.
+ * An entry is written by the heap that owns the page; a live word by that heap's current thread.
+ */
+#ifndef CA_SOURCE_REGION_H
+#define CA_SOURCE_REGION_H
+
+#include "base/base.h"
+#include "base/pool.h"
+#include "engine/tlsf.h"
+#include "source/source.h"
+
+/* What a page holds. tag 0: no block. */
+typedef struct ca_page_entry {
+    uint32_t tag;    /* heap << 10 | class << 4: see heap/class.h */
+    uint32_t number; /* slab pages: the slab; the first page of a large block: its TLSF node */
+} ca_page_entry;
+
+typedef struct ca_region_t {
+    uintptr_t base;         /* address of page 0 */
+    ca_granule granules;    /* of the first range, as far as it is committed: it grows */
+    ca_page_entry *entries; /* one a page */
+    uint64_t *live;         /* one bit a granule: an object starts here and is live */
+    const ca_source *source;
+    ca_pool nodes;     /* records of CA_NODE_BATCH TLSF nodes each */
+    ca_pool slabs, magazines, heaps;
+    uint32_t *runs;    /* one a chunk of CA_CHUNK pages: the region's TLSF node of the run that starts there */
+    uint32_t *marks;   /* one a TLSF node: when its pages were last used, 0: they read as zero */
+} ca_region_t;
+
+extern ca_region_t ca_region;
+
+/* Nodes come in records; the first of each only links it. */
+enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 512, CA_HEAP_RECORD = 4096 };
+
+/* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed. */
+#define CA_MARK_MOVED UINT32_MAX
+
+/* Once, before anything else here. `bytes`: address space wanted; less is taken where less is to be had. false: nothing to be had. */
+bool ca_region_init(const ca_source *source, size_t bytes);
+
+/* A run of pages out of the region: whole chunks. */
+typedef struct ca_run {
+    ca_page page, pages; /* pages 0: no memory */
+    uint32_t mark;       /* 0: all of it reads as zero */
+} ca_run;
+
+/* At least `pages`; `align`: pages, a power of two. Committed. */
+ca_run ca_region_take(uint64_t pages, uint64_t align);
+/* These name a run by its first page. */
+void ca_region_give(ca_page page);
+ca_page ca_region_run_pages(ca_page page);
+/* In place. */
+bool ca_region_resize(ca_page page, uint64_t pages);
+/* Moves the memory (not the entries) of one run to another of at least its size, by page tables alone. false: copy instead. */
+bool ca_region_move(ca_page from, ca_page to, ca_page pages);
+
+/* The current time as a mark, never 0. Cheap: changed by ca_region_tick. */
+uint32_t ca_region_now(void);
+/* Gives back to the kernel free pages that were unused for longer than `age` ms. At most `most` runs. */
+void ca_region_purge(uint32_t age, unsigned most);
+/* The same for a TLSF of pages that a heap owns. `cursor` remembers where to go on. */
+unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned bins, uint32_t age, unsigned most);
+/* Reads the clock; true when ca_region_now changed. */
+bool ca_region_tick(void);
+
+/* Nodes for a TLSF of pages: true when at least `spare` are there. `batches` links the records for ca_region_drop_nodes. */
+bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches);
+
+void *ca_region_address(ca_page page);
+bool ca_region_is_far(ca_page page); /* not in the first range */
+/* Granule of an address in a further range, or UINT64_MAX: not ours. */
+ca_granule ca_region_granule_far(uintptr_t address);
+
+/* In a range that is reserved for the region, if only reserved. */
+bool ca_region_contains(const void *p);
+
+/* The granule that an address lies in, UINT64_MAX: not of the region, or not committed yet. */
+CA_INLINE ca_granule ca_region_granule(const void *p)
+{
+    ca_granule g = ((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT;
+    return CA_LIKELY(g < CA_LOAD(&ca_region.granules)) ? g : ca_region_granule_far((uintptr_t)p);
+}
+
+CA_INLINE ca_page ca_granule_page(ca_granule g)
+{
+    return (ca_page)(g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT));
+}
+
+CA_INLINE ca_granule ca_page_granule(ca_page page)
+{
+    return (ca_granule)page << (CA_PAGE_SHIFT - CA_GRANULE_SHIFT);
+}
+
+/* Bytes: committed (may be resident), free in the region, of further ranges. */
+typedef struct ca_region_usage {
+    uint64_t committed, free, given;
+} ca_region_usage;
+ca_region_usage ca_region_get_usage(void);
+bool ca_region_is_valid(int *which);
+
+/* Fork: all locks of this layer, in order. */
+void ca_region_lock_all(void);
+void ca_region_unlock_all(void);
+
+#endif

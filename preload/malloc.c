@@ -133,7 +133,8 @@ void *FACE(reallocf)(void *p, size_t size)
     return q;
 }
 
-/* NetBSD: *(void **)pp becomes the new block; 0 or an errno value; errno is kept. */
+/* NetBSD: *(void **)pp becomes the new block; 0 or an errno value; errno is kept. A product that is too large is ENOMEM, as in
+ * all of the family. */
 int FACE(reallocarr)(void *pp, size_t count, size_t size)
 {
     void *p, *q = NULL;
@@ -141,7 +142,7 @@ int FACE(reallocarr)(void *pp, size_t count, size_t size)
     int saved = errno;
     memcpy(&p, pp, sizeof p);
     if (__builtin_mul_overflow(count, size, &bytes))
-        return EOVERFLOW;
+        return ENOMEM;
     if (bytes == 0)
         FACE(free)(p);
     else if (!(q = FACE(realloc)(p, bytes)))

@@ -100,7 +100,7 @@ static uint64_t padding(uint64_t offset, uint64_t align)
 static bool block_fits(const ca_tlsf *tlsf, ca_node node, uint64_t size, uint64_t align)
 {
     const ca_tlsf_node *n = &tlsf->nodes[node];
-    uint64_t skip = padding(n->offset, align);
+    uint64_t skip = padding(n->offset + tlsf->bias, align);
     return n->size >= skip && n->size - skip >= size;
 }
 
@@ -199,7 +199,7 @@ ca_node ca_tlsf_alloc(ca_tlsf *tlsf, uint64_t size, uint64_t align)
     if (!node)
         return CA_NODE_NONE;
     bin_remove(tlsf, node);
-    uint64_t skip = align == 1 ? 0 : padding(tlsf->nodes[node].offset, align);
+    uint64_t skip = align == 1 ? 0 : padding(tlsf->nodes[node].offset + tlsf->bias, align);
     if (skip) {
         ca_node block = block_split(tlsf, node, skip);
         bin_insert(tlsf, node);

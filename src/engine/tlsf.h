@@ -43,6 +43,7 @@ typedef struct ca_tlsf {
     ca_node *bins;       /* `levels` * 8 list heads */
     uint8_t *second;     /* `levels` bitmaps */
     uint64_t first;
+    uint64_t bias;       /* added to an offset before it is aligned: where the managed space begins in what it is part of */
     uint64_t free_total; /* units */
     uint64_t scans;      /* how often the last-resort scan ran */
     ca_node spare_list;

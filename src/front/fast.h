@@ -66,10 +66,8 @@ CA_INLINE bool ca_fast_free(void *p)
     if (CA_LIKELY(x < CA_TAG_CACHES)) {
         ca_cache *cache = ca_fast_cache(heap, x);
         void **top = cache->top;
-        uint64_t *word = &ca_region.live[g >> 6], live = CA_LOAD(word), bit = 1ULL << (g & 63);
-        if (CA_UNLIKELY(top == cache->limit || !(live & bit)))
+        if (CA_UNLIKELY(top == cache->limit) || CA_UNLIKELY(!ca_live_clear(g)))
             return false;
-        CA_STORE(word, live & ~bit);
         top[1] = p;
         CA_STORE(&cache->top, top + 1);
         return true;

@@ -11,7 +11,9 @@ enum {
     SPARE_MAGAZINES = 16, /* empty ones a heap keeps */
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
-    REFILL_SLABS = 4,     /* partial slabs that one refill looks at */
+    REFILL_SLABS = 3,     /* partial slabs that one refill looks at */
+    REFILL_MOST = 20,     /* objects of one refill: the worst call counts */
+    SPILL_MOST = 16,
     PAGE_SCAN = 16        /* blocks that one last-resort scan of the page TLSF looks at */
 };
 
@@ -237,7 +239,7 @@ static void depot_load(ca_heap *heap, unsigned class)
     cache_load(cache, class, depot_pop(&heap->class_bins[class]));
 }
 
-/* Fills half of the empty loaded magazine, so that frees find room. */
+/* Fills less than half of the empty loaded magazine, so that frees find room. */
 static void *slabs_load(ca_heap *heap, unsigned class)
 {
     ca_cache *cache = &heap->caches[class];
@@ -249,7 +251,7 @@ static void *slabs_load(ca_heap *heap, unsigned class)
         }
         cache_load(cache, class, number);
     }
-    uint32_t wanted = (ca_classes[class].capacity + 1U) / 2;
+    uint32_t half = (ca_classes[class].capacity + 1U) / 2, wanted = half < REFILL_MOST ? half : REFILL_MOST;
     void **to = cache->top + wanted;
     uint32_t taken = bin_take(heap, class, to, wanted);
     if (!taken)
@@ -314,15 +316,15 @@ void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size)
     return class < CA_CLASSES ? class_alloc(heap, class) : ca_large_alloc(heap, size, align, &zero);
 }
 
-/* Room in a full loaded magazine: its older half goes to the slabs. */
+/* Room in a full loaded magazine: its oldest objects go to the slabs; few at once, because the worst call counts. */
 static void cache_spill(ca_heap *heap, unsigned class)
 {
     ca_cache *cache = &heap->caches[class];
     ca_magazine *m = ca_magazine_at(ca_magazine_of(cache->limit));
-    uint32_t all = (uint32_t)(cache->top - m->slot), half = (all + 1) / 2;
-    ca_heap_return(heap, class, &m->slot[1], half);
-    memmove(&m->slot[1], &m->slot[1 + half], (all - half) * sizeof m->slot[0]);
-    CA_STORE(&cache->top, cache->top - half);
+    uint32_t all = (uint32_t)(cache->top - m->slot), spill = (all + 1) / 2 < SPILL_MOST ? (all + 1) / 2 : SPILL_MOST;
+    ca_heap_return(heap, class, &m->slot[1], spill);
+    memmove(&m->slot[1], &m->slot[1 + spill], (all - spill) * sizeof m->slot[0]);
+    CA_STORE(&cache->top, cache->top - spill);
 }
 
 void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
@@ -369,6 +371,7 @@ ca_heap *ca_heap_create(void)
         heap->caches[i] = (ca_cache){no_slot, no_slot};
     ca_tlsf_init(&heap->pages, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, heap->page_bins,
                  heap->page_second, CA_HEAP_LEVELS);
+    heap->pages.bias = ca_region_bias();
     heap->pages.scan_limit = PAGE_SCAN;
     heap->slow_calls = CA_TICK_CALLS;
     CA_STORE_RELEASE(&heap->state, CA_HEAP_OWNED);

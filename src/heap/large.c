@@ -25,7 +25,7 @@ static void *huge_alloc(uint64_t pages, uint64_t align, size_t *zero)
         return NULL;
     __atomic_fetch_add(&huge.bytes, (uint64_t)run.pages * CA_PAGE, __ATOMIC_RELAXED);
     __atomic_fetch_add(&huge.count, 1, __ATOMIC_RELAXED);
-    block_publish(run.page, CA_TAG_HUGE, 0);
+    block_publish(run.page, CA_TAG_HUGE, 1); /* any number: that a block was here, see heap/verdict.c */
     *zero = run.mark ? 0 : (size_t)run.pages * CA_PAGE;
     return ca_region_address(run.page);
 }
@@ -94,11 +94,8 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size)
 
 bool ca_huge_free(ca_page page, bool check)
 {
-    if (check) { /* two threads may free it at once: one of them finds the bit gone */
-        uint64_t *word = &ca_region.live[ca_page_granule(page) >> 6];
-        if (!(__atomic_fetch_and(word, ~1ULL, __ATOMIC_ACQ_REL) & 1))
-            return false;
-    }
+    if (check && !ca_live_clear_shared(ca_page_granule(page)))
+        return false;
     __atomic_fetch_sub(&huge.bytes, (uint64_t)ca_region_run_pages(page) * CA_PAGE, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&huge.count, 1, __ATOMIC_RELAXED);
     CA_STORE(&ca_region.entries[page].tag, 0);

@@ -1,28 +1,52 @@
-/* The live map: one bit for each granule of the region, set while a live object starts there.
+/* The live map: which granules are the start of a live object, for every granule of the region.
+ *
+ * Two bits a granule: malloc flips one and free the other, and an object is live while they differ.  One bit would do, but then malloc
+ * and free would each read what the other has just written, and a loop of the two would wait for that chain of stores and
+ * loads: 1.7 times the time of a pair, measured.  Apart, each waits for itself only.
+ *
  * Written by the heap that owns the page, in its current thread; a word covers 1 KiB and so never two heaps.
- * Anyone may read a bit: that of an object which the reader holds does not change under it. */
+ * Anyone may read: the bits of an object which the reader holds do not change under it.
+ */
 #ifndef CA_HEAP_LIVE_H
 #define CA_HEAP_LIVE_H
 
 #include "source/region.h"
 
+CA_INLINE ca_live_word *ca_live_at(ca_granule g)
+{
+    return &ca_region.live[g >> 6];
+}
+
 CA_INLINE bool ca_live_test(ca_granule g)
 {
-    return CA_LOAD(&ca_region.live[g >> 6]) >> (g & 63) & 1;
+    const ca_live_word *w = ca_live_at(g);
+    return (CA_LOAD(&w->born) ^ CA_LOAD(&w->died)) >> (g & 63) & 1;
 }
 
+/* pre: not live */
 CA_INLINE void ca_live_set(ca_granule g)
 {
-    uint64_t *word = &ca_region.live[g >> 6];
-    CA_STORE(word, CA_LOAD(word) | 1ULL << (g & 63));
+    ca_live_word *w = ca_live_at(g);
+    CA_STORE(&w->born, CA_LOAD(&w->born) ^ 1ULL << (g & 63));
 }
 
-/* Whether it was set. */
+/* Whether it was live; if not, nothing changes. */
 CA_INLINE bool ca_live_clear(ca_granule g)
 {
-    uint64_t *word = &ca_region.live[g >> 6], old = CA_LOAD(word), bit = 1ULL << (g & 63);
-    CA_STORE(word, old & ~bit);
-    return (old & bit) != 0;
+    ca_live_word *w = ca_live_at(g);
+    uint64_t died = CA_LOAD(&w->died);
+    if (CA_UNLIKELY(!((CA_LOAD(&w->born) ^ died) >> (g & 63) & 1)))
+        return false;
+    CA_STORE(&w->died, died ^ 1ULL << (g & 63));
+    return true;
+}
+
+/* The same for a block that two threads may free at once: one of them learns that it was not live. */
+CA_INLINE bool ca_live_clear_shared(ca_granule g)
+{
+    ca_live_word *w = ca_live_at(g);
+    uint64_t died = __atomic_fetch_xor(&w->died, 1ULL << (g & 63), __ATOMIC_ACQ_REL);
+    return (CA_LOAD(&w->born) ^ died) >> (g & 63) & 1;
 }
 
 #endif

@@ -4,7 +4,7 @@
 
 enum {
     SPARE_NODES = 4,   /* a take uses at most 2, a new extent 1 */
-    PURGE_BINS = 8,    /* looked at by one tick */
+    PURGE_LOOKS = 16,  /* free blocks that one tick looks at */
     PURGE_MOST = 4
 };
 
@@ -12,9 +12,10 @@ enum {
 static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
 {
     uint64_t wanted = ca_size_max(CA_EXTENT_LEAST, ca_size_min(heap->extent_pages / 4, CA_EXTENT_MOST));
-    ca_run run = ca_region_take(ca_size_max(wanted, pages), align);
+    pages += align - 1;
+    ca_run run = ca_region_take(ca_size_max(wanted, pages), 1);
     if (!run.pages && wanted > pages)
-        run = ca_region_take(pages, align);
+        run = ca_region_take(pages, 1);
     if (!run.pages)
         return false;
     ca_node node = ca_tlsf_add(&heap->pages, run.page, run.pages);
@@ -56,8 +57,8 @@ void ca_pages_give(ca_heap *heap, ca_node node)
         extent_give(heap, node);
     if (CA_UNLIKELY(ca_heap_setting.decay == 0)) {
         unsigned cursor = 0;
-        (void)ca_region_purge_tlsf(tlsf, &cursor, CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS, 0, UINT32_MAX);
-        ca_region_purge(0, UINT32_MAX);
+        (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
+        ca_region_purge(0, UINT32_MAX, UINT32_MAX);
     }
 }
 
@@ -71,7 +72,7 @@ void ca_pages_trim(ca_heap *heap)
                 extent_give(heap, node);
         }
     unsigned cursor = 0;
-    (void)ca_region_purge_tlsf(tlsf, &cursor, CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS, 0, UINT32_MAX);
+    (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
 }
 
 void ca_heap_tick(ca_heap *heap)
@@ -79,6 +80,6 @@ void ca_heap_tick(ca_heap *heap)
     heap->slow_calls = CA_TICK_CALLS;
     if (!ca_region_tick())
         return;
-    if (!ca_region_purge_tlsf(&heap->pages, &heap->purge_cursor, PURGE_BINS, ca_heap_setting.decay, PURGE_MOST))
-        ca_region_purge(ca_heap_setting.decay, PURGE_MOST);
+    if (!ca_region_purge_tlsf(&heap->pages, &heap->purge_cursor, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST))
+        ca_region_purge(ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
 }

@@ -13,15 +13,19 @@ unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted)
 {
     unsigned left = wanted;
     const size_t size = ca_classes[slab->class].size;
-    for (unsigned w = 0; w < CA_SLAB_WORDS && left; w++) {
+    const unsigned words = (slab->objects + 63) / 64;
+    for (unsigned w = 0; w < words && left; w++) {
         uint64_t word = slab->bits[w];
-        if (!word)
-            continue;
-        char *base = slab->start + w * 64 * size;
-        while (word && left) {
-            *to-- = base + ca_bit_low(word) * size;
-            word &= word - 1;
-            left--;
+        while (word && left) { /* a run of free objects at a time: in a new slab that is all of them */
+            unsigned first = ca_bit_low(word);
+            uint64_t used = ~(word >> first);
+            unsigned run = used ? ca_bit_low(used) : 64;
+            run = run < left ? run : left;
+            char *p = slab->start + (w * 64 + first) * size;
+            for (unsigned i = 0; i < run; i++, p += size)
+                *to-- = p;
+            word &= first + run < 64 ? ~0ULL << (first + run) : 0;
+            left -= run;
         }
         slab->bits[w] = word;
     }

@@ -8,6 +8,8 @@ enum {
     PART_ALIGN = 4096,                /* pages: a part's entries and live words fill whole pages of metadata */
     COMMIT_LEAST = 256,               /* pages: 1 MiB */
     COMMIT_MOST = 16384,              /* pages: 64 MiB */
+    LIVE_BYTES = CA_PAGE / CA_GRANULE / 64 * sizeof(ca_live_word), /* of the live map for a page */
+    BASE_ALIGN = 2 << 20,             /* bytes: of the first range; the largest alignment in further ones */
     GUARD = 16 * CA_PAGE,
     CLOCK_SHIFT = 4                   /* a mark counts 16 ms */
 };
@@ -45,7 +47,7 @@ static layout layout_for(uint64_t pages)
 {
     layout l = {
         .entries = ca_round_up(pages * sizeof(ca_page_entry), CA_PAGE),
-        .live = ca_round_up(pages * (CA_PAGE / CA_GRANULE / 8), CA_PAGE),
+        .live = ca_round_up(pages * LIVE_BYTES, CA_PAGE),
         .runs = ca_round_up(pages / CA_CHUNK * sizeof(uint32_t), CA_PAGE),
         .nodes = ca_round_up(pages * sizeof(ca_tlsf_node), CA_PAGE),
         .marks = ca_round_up(pages * sizeof(uint32_t), CA_PAGE),
@@ -70,7 +72,7 @@ static bool part_commit_to(part *p, ca_page to)
     /* A failure half-way leaves more committed than is recorded: harmless, committing again changes nothing. */
     if (!range_commit(ca_region.entries, from_page * sizeof(ca_page_entry), to_page * sizeof(ca_page_entry)) ||
         !range_commit(ca_region.runs, from_page / CA_CHUNK * sizeof(uint32_t), to_page / CA_CHUNK * sizeof(uint32_t)) ||
-        !range_commit(ca_region.live, from_page * (CA_PAGE / CA_GRANULE / 8), to_page * (CA_PAGE / CA_GRANULE / 8)) ||
+        !range_commit(ca_region.live, from_page * LIVE_BYTES, to_page * LIVE_BYTES) ||
         !ca_region.source->commit(ca_region.source, (void *)(p->base + (uintptr_t)p->committed * CA_PAGE),
                                   (size_t)(to - p->committed) * CA_PAGE))
         return false;
@@ -105,6 +107,11 @@ void *ca_region_address(ca_page page)
     if (CA_UNLIKELY(page >= p->pages))
         p = part_of(page);
     return (void *)(p->base + (uintptr_t)(page - p->first) * CA_PAGE);
+}
+
+uint64_t ca_region_bias(void)
+{
+    return ca_region.base >> CA_PAGE_SHIFT;
 }
 
 bool ca_region_is_far(ca_page page)
@@ -153,12 +160,12 @@ bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches)
 static bool region_reserve(uint64_t pages, uint64_t first)
 {
     layout l = layout_for(pages);
-    char *at = ca_region.source->reserve(ca_region.source, l.all + first * CA_PAGE);
+    char *at = ca_region.source->reserve(ca_region.source, l.all + first * CA_PAGE + BASE_ALIGN);
     if (!at)
         return false;
     ca_os_no_huge_pages(at, l.all); /* sparse by nature: a huge page here is almost all waste */
     ca_region.entries = (ca_page_entry *)(void *)at;
-    ca_region.live = (uint64_t *)(void *)(at += l.entries);
+    ca_region.live = (ca_live_word *)(void *)(at += l.entries);
     ca_region.runs = (uint32_t *)(void *)(at += l.live);
     char *nodes = at + l.runs;
     ca_region.marks = (uint32_t *)(void *)(nodes + l.nodes);
@@ -167,7 +174,7 @@ static bool region_reserve(uint64_t pages, uint64_t first)
     ca_pool_init(&ca_region.slabs, at = nodes + l.nodes + l.marks, l.slabs, CA_SLAB_RECORD, NULL, 0);
     ca_pool_init(&ca_region.magazines, at += l.slabs, l.magazines, CA_MAGAZINE_RECORD, NULL, 0);
     ca_pool_init(&ca_region.heaps, at += l.magazines, l.heaps, CA_HEAP_RECORD, NULL, 0);
-    ca_region.base = (uintptr_t)(at + l.heaps + GUARD);
+    ca_region.base = ca_round_up((uintptr_t)(at + l.heaps + GUARD), BASE_ALIGN);
     ca_region.granules = 0;
     region.parts[0] = (part){.base = ca_region.base, .first = 0, .pages = (ca_page)first};
     region.part_count = 1;
@@ -179,6 +186,7 @@ static bool region_start(void)
 {
     ca_tlsf_init(&region.tlsf, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, region.bins, region.second,
                  CA_BIN_FIRST_LEVELS);
+    region.tlsf.bias = ca_region_bias();
     region.now = 1;
     if (!ca_region_feed_nodes(&region.tlsf, 4, &region.batches))
         return false;
@@ -216,12 +224,14 @@ static bool region_extend(uint64_t pages)
     if (region.part_count == PARTS || least > left || !ca_region_feed_nodes(&region.tlsf, 3, &region.batches))
         return false;
     wanted = ca_size_min(wanted, left);
-    char *at = ca_region.source->reserve(ca_region.source, wanted * CA_PAGE);
+    char *at = ca_region.source->reserve(ca_region.source, wanted * CA_PAGE + BASE_ALIGN);
     if (!at && wanted > least)
-        at = ca_region.source->reserve(ca_region.source, (wanted = least) * CA_PAGE);
+        at = ca_region.source->reserve(ca_region.source, (wanted = least) * CA_PAGE + BASE_ALIGN);
     if (!at)
         return false;
-    region.parts[region.part_count] = (part){.base = (uintptr_t)at, .first = first, .pages = (ca_page)wanted};
+    /* Where it would lie if it followed the first range: so what is aligned by page number is aligned here, too. */
+    uintptr_t skip = (ca_region.base + (uintptr_t)first * CA_PAGE - (uintptr_t)at) & (BASE_ALIGN - 1);
+    region.parts[region.part_count] = (part){.base = (uintptr_t)at + skip, .first = first, .pages = (ca_page)wanted};
     CA_STORE_RELEASE(&region.part_count, region.part_count + 1);
     return ca_tlsf_add(&region.tlsf, first, wanted) != CA_NODE_NONE;
 }
@@ -237,7 +247,8 @@ static ca_node run_take(uint64_t pages, uint64_t align)
     const ca_tlsf_node *n = &region.tlsf.nodes[node];
     part *p = part_of((ca_page)n->offset);
     ca_page end = (ca_page)(n->offset + n->size) - p->first;
-    if (!part_commit(p, end)) {
+    bool misaligned = align > BASE_ALIGN / CA_PAGE && p != region.parts;
+    if (misaligned || !part_commit(p, end)) {
         ca_tlsf_free(&region.tlsf, node);
         return CA_NODE_NONE;
     }
@@ -361,21 +372,27 @@ static bool block_purge(ca_tlsf *tlsf, ca_node node)
     return true;
 }
 
-unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned bins, uint32_t age, unsigned most)
+unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most)
 {
     unsigned done = 0, all = tlsf->levels * CA_BIN_SECOND_LEVELS;
     uint32_t now = CA_LOAD(&region.now), ticks = age >> CLOCK_SHIFT;
-    for (; bins && done < most; bins--, *cursor = *cursor + 1 < all ? *cursor + 1 : 0)
-        for (ca_node node = tlsf->bins[*cursor]; node && done < most; node = tlsf->nodes[node].next_free)
+    for (unsigned bins = all + CA_BIN_SECOND_LEVELS; bins > CA_BIN_SECOND_LEVELS && looks && done < most; bins--) {
+        for (ca_node node = tlsf->bins[*cursor]; node && looks && done < most; node = tlsf->nodes[node].next_free, looks--)
             if (tlsf->marks[node] && (age == 0 || now - tlsf->marks[node] > ticks))
                 done += block_purge(tlsf, node);
+        bool skip = *cursor % CA_BIN_SECOND_LEVELS == 0 && !tlsf->second[*cursor / CA_BIN_SECOND_LEVELS];
+        *cursor += skip ? CA_BIN_SECOND_LEVELS : 1;
+        if (*cursor >= all)
+            *cursor = 0;
+        bins -= skip ? CA_BIN_SECOND_LEVELS - 1 : 0;
+    }
     return done;
 }
 
-void ca_region_purge(uint32_t age, unsigned most)
+void ca_region_purge(uint32_t age, unsigned looks, unsigned most)
 {
     ca_lock_take(&region.lock);
-    (void)ca_region_purge_tlsf(&region.tlsf, &region.cursor, CA_BIN_COUNT, age, most);
+    (void)ca_region_purge_tlsf(&region.tlsf, &region.cursor, looks, age, most);
     ca_lock_drop(&region.lock);
 }
 

@@ -24,11 +24,16 @@ typedef struct ca_page_entry {
     uint32_t number; /* slab pages: the slab; the first page of a large block: its TLSF node */
 } ca_page_entry;
 
+/* 64 granules' worth of the live map, see heap/live.h. */
+typedef struct ca_live_word {
+    uint64_t born, died;
+} ca_live_word;
+
 typedef struct ca_region_t {
     uintptr_t base;         /* address of page 0 */
     ca_granule granules;    /* of the first range, as far as it is committed: it grows */
     ca_page_entry *entries; /* one a page */
-    uint64_t *live;         /* one bit a granule: an object starts here and is live */
+    ca_live_word *live;     /* one for 64 granules: which are the start of a live object */
     const ca_source *source;
     ca_pool nodes;     /* records of CA_NODE_BATCH TLSF nodes each */
     ca_pool slabs, magazines, heaps;
@@ -65,10 +70,11 @@ bool ca_region_move(ca_page from, ca_page to, ca_page pages);
 
 /* The current time as a mark, never 0. Cheap: changed by ca_region_tick. */
 uint32_t ca_region_now(void);
-/* Gives back to the kernel free pages that were unused for longer than `age` ms. At most `most` runs. */
-void ca_region_purge(uint32_t age, unsigned most);
-/* The same for a TLSF of pages that a heap owns. `cursor` remembers where to go on. */
-unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned bins, uint32_t age, unsigned most);
+/* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs, going
+ * round, and gives back no more than `most` (a system call each). */
+void ca_region_purge(uint32_t age, unsigned looks, unsigned most);
+/* The same for a TLSF of pages that a heap owns. `cursor`: the bin to go on with. Returns how many went back. */
+unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most);
 /* Reads the clock; true when ca_region_now changed. */
 bool ca_region_tick(void);
 
@@ -76,6 +82,8 @@ bool ca_region_tick(void);
 bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches);
 
 void *ca_region_address(ca_page page);
+/* Number of the page at which the region begins in the address space, which alignments of pages count from. */
+uint64_t ca_region_bias(void);
 bool ca_region_is_far(ca_page page); /* not in the first range */
 /* Granule of an address in a further range, or UINT64_MAX: not ours. */
 ca_granule ca_region_granule_far(uintptr_t address);

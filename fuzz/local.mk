@@ -1,0 +1,48 @@
+# Fuzz targets (libFuzzer): each drives a layer by its internal calls, against a model.  They are built only with
+#   ./configure CC=clang-16 --enable-fuzzers        (and better with --enable-faults: the heap target then lets system calls fail)
+# and have their own build of the layers, with the fuzzer's and the sanitizers' instrumentation.  malloc stays the C library's.
+fuzz_targets = fuzz/tlsf fuzz/heap fuzz/remote fuzz/options
+FUZZ_SECONDS = 60
+
+fuzz_flags = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+fuzz_cflags = $(AM_CFLAGS) $(fuzz_flags)
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
+
+EXTRA_DIST += fuzz/run fuzz/corpus
+
+if FUZZERS
+noinst_LTLIBRARIES += fuzz/libfuzzcore.la
+fuzz_libfuzzcore_la_SOURCES = $(layer_sources)
+fuzz_libfuzzcore_la_CFLAGS = $(fuzz_cflags)
+# Archives only: nothing here is ever part of a shared library.
+fuzz_libfuzzcore_la_LIBTOOLFLAGS = --tag=disable-shared
+
+noinst_PROGRAMS += $(fuzz_targets)
+fuzz_tlsf_SOURCES = fuzz/tlsf.c fuzz/fuzz.h
+fuzz_tlsf_CFLAGS = $(fuzz_cflags)
+fuzz_tlsf_LDFLAGS = $(fuzz_ldflags)
+fuzz_tlsf_LDADD = fuzz/libfuzzcore.la
+fuzz_heap_SOURCES = fuzz/heap.c fuzz/blocks.c fuzz/blocks.h fuzz/sizes.h fuzz/fuzz.h
+fuzz_heap_CFLAGS = $(fuzz_cflags)
+fuzz_heap_LDFLAGS = $(fuzz_ldflags)
+fuzz_heap_LDADD = fuzz/libfuzzcore.la
+fuzz_remote_SOURCES = fuzz/remote.c fuzz/blocks.c fuzz/blocks.h fuzz/sizes.h fuzz/fuzz.h
+fuzz_remote_CFLAGS = $(fuzz_cflags)
+fuzz_remote_LDFLAGS = $(fuzz_ldflags)
+fuzz_remote_LDADD = fuzz/libfuzzcore.la
+fuzz_options_SOURCES = fuzz/options.c fuzz/fuzz.h
+fuzz_options_CFLAGS = $(fuzz_cflags)
+fuzz_options_LDFLAGS = $(fuzz_ldflags)
+fuzz_options_LDADD = fuzz/libfuzzcore.la
+
+# `make fuzz-short` tries everything for FUZZ_SECONDS a run; `make fuzz-long FUZZ_SECONDS=14400` goes on from what the last one found.
+fuzz-short: $(fuzz_targets)
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' srcdir='$(srcdir)' builddir='$(builddir)' $(srcdir)/fuzz/run fresh
+fuzz-long: $(fuzz_targets)
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' srcdir='$(srcdir)' builddir='$(builddir)' $(srcdir)/fuzz/run continue
+else
+fuzz-short fuzz-long:
+	@echo "The fuzz targets are not part of this build.  Configure one with: CC=clang-16 --enable-fuzzers --enable-faults" >&2; exit 1
+endif
+
+.PHONY: fuzz-short fuzz-long

@@ -1,0 +1,10 @@
+/* A large block is freed twice in a row. */
+#include "tests/misuse/misuse.h"
+
+int main(void) {
+    void *p = allocate(1 << 20);
+    release(p);
+    expect("free", p, "double free");
+    release(p);
+    return 0;
+}

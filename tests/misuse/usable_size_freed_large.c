@@ -1,0 +1,10 @@
+/* malloc_usable_size of a large block that was freed. */
+#include "tests/misuse/misuse.h"
+
+int main(void) {
+    void *p = allocate(1 << 20);
+    release(p);
+    expect("malloc_usable_size", p, "freed pointer");
+    ask_size(p);
+    return 0;
+}

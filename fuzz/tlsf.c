@@ -5,6 +5,7 @@
  * audit runs, and all nodes of used blocks and their neighbours are compared with the map.
  *
  * A unit of the map is `scale` units of the engine, from 1 to 2^40, and the map starts at `base`: so all bin sizes are reached.
+ * Alignments count from the engine's bias, another multiple of the scale.
  */
 #include <string.h>
 
@@ -224,7 +225,7 @@ static void alloc(uint64_t size, uint64_t align)
                (unsigned long long)align, node, (unsigned long long)longest);
     if (!node)
         return;
-    FUZZ_CHECK(nodes[node].size == size && nodes[node].offset % align == 0, "alloc(%llu, %llu)", (unsigned long long)size,
+    FUZZ_CHECK(nodes[node].size == size && (nodes[node].offset + tlsf.bias) % align == 0, "alloc(%llu, %llu)", (unsigned long long)size,
                (unsigned long long)align);
     unsigned end, start = node_start(node, &end);
     for (unsigned i = start; i < end; i++) {
@@ -343,6 +344,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     used_count = given = ranges = 0;
     /* As few levels as the largest range needs: a search past the last one must find nothing. */
     ca_tlsf_init(&tlsf, nodes, marks, bins, second, ca_bin_floor(SPACE * scale) / CA_BIN_SECOND_LEVELS + 1);
+    tlsf.bias = how / 60 * 5 * scale;
     give_nodes(fuzz_byte(&in));
     add(fuzz_byte(&in), fuzz_two(&in) % SPACE + 1);
     compare();

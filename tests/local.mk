@@ -1,1 +1,3 @@
-# filled by its folder's files
+# The source tree's own rules.
+dist_check_SCRIPTS += tests/check-layers
+TESTS += tests/check-layers

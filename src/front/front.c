@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/print.h"
+#include "front/fast.h"
 #include "front/process.h"
 #include "heap/large.h"
 #include "heap/live.h"
@@ -36,13 +37,19 @@ static ca_heap *heap_get(bool *borrowed)
             ca_thread_return(heap);         \
     } while (0)
 
-void *ca_front_malloc(size_t size)
+CA_COLD static void *malloc_first(size_t size)
 {
     void *p;
-    if (CA_UNLIKELY(size > CA_MAX_SIZE))
-        return NULL;
     WITH_HEAP(p, ca_heap_malloc(heap, size));
     return p;
+}
+
+void *ca_front_malloc(size_t size)
+{
+    ca_heap *heap = ca_current;
+    if (CA_UNLIKELY(size > CA_MAX_SIZE))
+        return NULL;
+    return CA_LIKELY(heap != &ca_heap_none) ? ca_heap_malloc(heap, size) : malloc_first(size);
 }
 
 void *ca_front_calloc(size_t size)
@@ -179,6 +186,17 @@ static void *move_huge(const block *b, size_t size)
     return to;
 }
 
+static void *copy_to_new(void *p, size_t old, size_t size)
+{
+    void *to = ca_fast_malloc(size);
+    if (!to && !(to = ca_front_malloc(size)))
+        return size <= old ? p : NULL; /* shrinking never fails */
+    memcpy(to, p, old < size ? old : size);
+    if (!ca_fast_free(p))
+        (void)ca_front_free(p, "realloc");
+    return to;
+}
+
 enum ca_found ca_front_realloc(void *p, size_t size, void **result)
 {
     block b;
@@ -192,15 +210,8 @@ enum ca_found ca_front_realloc(void *p, size_t size, void **result)
     *result = resize_in_place(&b, p, old, size);
     if (!*result)
         *result = move_huge(&b, size);
-    if (!*result) {
-        *result = ca_front_malloc(size);
-        if (*result) {
-            memcpy(*result, p, old < size ? old : size);
-            (void)ca_front_free(p, "realloc");
-        } else if (size <= old) {
-            *result = p; /* shrinking never fails */
-        }
-    }
+    if (!*result)
+        *result = copy_to_new(p, old, size);
     return CA_OURS;
 }
 

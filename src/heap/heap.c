@@ -8,7 +8,7 @@
 #include "heap/remote.h"
 
 enum {
-    SPARE_MAGAZINES = 16, /* empty ones a heap keeps */
+    SPARE_MAGAZINES = 32, /* empty ones a heap keeps */
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
     REFILL_SLABS = 3,     /* partial slabs that one refill looks at */

@@ -12,9 +12,10 @@
 
 #define assert_block(f, node, at, length)                    \
     do {                                                     \
-        assert_int_not_equal((node), CA_NODE_NONE);          \
-        assert_true((f)->nodes[node].offset == (at));        \
-        assert_true((f)->nodes[node].size == (length));      \
+        ca_node node_ = (node);                              \
+        assert_int_not_equal(node_, CA_NODE_NONE);           \
+        assert_true((f)->nodes[node_].offset == (at));       \
+        assert_true((f)->nodes[node_].size == (length));     \
     } while (0)
 
 /* All nodes, and one range. */

@@ -145,10 +145,12 @@ int FACE(reallocarr)(void *pp, size_t count, size_t size)
         return ENOMEM;
     if (bytes == 0)
         FACE(free)(p);
-    else if (!(q = FACE(realloc)(p, bytes)))
-        return errno = saved, ENOMEM;
-    memcpy(pp, &q, sizeof q);
+    else
+        q = FACE(realloc)(p, bytes);
     errno = saved;
+    if (bytes && !q)
+        return ENOMEM;
+    memcpy(pp, &q, sizeof q);
     return 0;
 }
 
@@ -203,7 +205,7 @@ void FACE(cfree)(void *p)
     ca_face_release(p, "cfree");
 }
 
-/* C23. A wrong size is found with check=full. */
+/* C23. The size is not compared with the block's. */
 void FACE(free_sized)(void *p, size_t size)
 {
     (void)size;

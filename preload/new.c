@@ -54,17 +54,19 @@ CA_COLD static void *new_retry_nothrow(size_t align, size_t size, const void *ta
 CA_INLINE void *new_plain(size_t size)
 {
     void *p = ca_fast_malloc(size);
-    if (CA_UNLIKELY(!p) && CA_UNLIKELY(!(p = ca_front_malloc(size))))
-        p = new_retry(1, size);
-    return p;
+    if (CA_LIKELY(p != NULL))
+        return p;
+    p = ca_front_malloc(size);
+    return CA_LIKELY(p != NULL) ? p : new_retry(1, size);
 }
 
 CA_INLINE void *new_plain_nothrow(size_t size, const void *tag)
 {
     void *p = ca_fast_malloc(size);
-    if (CA_UNLIKELY(!p) && CA_UNLIKELY(!(p = ca_front_malloc(size))))
-        p = new_retry_nothrow(1, size, tag);
-    return p;
+    if (CA_LIKELY(p != NULL))
+        return p;
+    p = ca_front_malloc(size);
+    return CA_LIKELY(p != NULL) ? p : new_retry_nothrow(1, size, tag);
 }
 
 static void *new_aligned(size_t size, size_t align)

@@ -43,7 +43,7 @@ static bool number_parse(const char *value, size_t length, uint64_t *number)
     if (i == 0)
         return false;
     if (i < length) { /* one suffix: a power of 1024 */
-        const char *suffix = memchr("KMGT", value[i] & ~0x20, 4);
+        const char *suffix = memchr("KMGT", value[i] & ~0x20, 4); /* NOLINT(bugprone-not-null-terminated-result) */
         if (!suffix || i + 1 != length)
             return false;
         for (size_t power = (size_t)(suffix - "KMGT") + 1; power; power--)

@@ -93,6 +93,8 @@ static ca_node bin_search(const ca_tlsf *tlsf, unsigned bin)
 /* Units to leave out before the first multiple of `align` at or after `offset`. */
 static uint64_t padding(uint64_t offset, uint64_t align)
 {
+    if (align <= 1)
+        return 0;
     uint64_t over = ca_is_power_of_two(align) ? offset & (align - 1) : offset % align;
     return over ? align - over : 0;
 }
@@ -159,10 +161,10 @@ void ca_tlsf_remove(ca_tlsf *tlsf, ca_node node)
     spare_give(tlsf, node);
 }
 
-/* The one bin that a search by rounded-up size leaves out, and that may still hold a fit. */
-static ca_node last_resort(ca_tlsf *tlsf, uint64_t size, uint64_t align)
+/* The one bin that a search by `searched`, rounded up, leaves out, and that may still hold a fit for size and align. */
+static ca_node last_resort(ca_tlsf *tlsf, uint64_t searched, uint64_t size, uint64_t align)
 {
-    unsigned bin = ca_bin_floor(size);
+    unsigned bin = ca_bin_floor(searched);
     if (bin / CA_BIN_SECOND_LEVELS >= tlsf->levels || !tlsf->scan_limit)
         return CA_NODE_NONE;
     tlsf->scans++;
@@ -184,11 +186,11 @@ static ca_node find(ca_tlsf *tlsf, uint64_t size, uint64_t align)
             return CA_NODE_NONE;
         node = bin_search(tlsf, ca_bin_ceil(padded));
         if (!node)
-            node = last_resort(tlsf, padded, align);
+            node = last_resort(tlsf, padded, size, align);
         if (node)
             return node;
     }
-    return last_resort(tlsf, size, align);
+    return last_resort(tlsf, size, size, align);
 }
 
 ca_node ca_tlsf_alloc(ca_tlsf *tlsf, uint64_t size, uint64_t align)
@@ -199,7 +201,7 @@ ca_node ca_tlsf_alloc(ca_tlsf *tlsf, uint64_t size, uint64_t align)
     if (!node)
         return CA_NODE_NONE;
     bin_remove(tlsf, node);
-    uint64_t skip = align == 1 ? 0 : padding(tlsf->nodes[node].offset + tlsf->bias, align);
+    uint64_t skip = padding(tlsf->nodes[node].offset + tlsf->bias, align);
     if (skip) {
         ca_node block = block_split(tlsf, node, skip);
         bin_insert(tlsf, node);

@@ -10,8 +10,8 @@
 #include "heap/remote.h"
 #include "heap/verdict.h"
 
-/* realloc keeps a block in place while it is at least this part full, so that shrinking gives memory back. */
-enum { SHRINK_PART = 2, MOVE_PAGES_BYTES = 1 << 20 };
+/* realloc leaves a block of more than SHRINK_LEAST bytes when less than this part of it is used, so that shrinking gives memory back. */
+enum { SHRINK_PART = 2, SHRINK_LEAST = 64 };
 
 /* --- allocation ------------------------------------------------------------------------------------------ */
 
@@ -116,7 +116,7 @@ size_t ca_front_good_size(size_t size)
         return ca_classes[ca_class_of(size)].size;
     if (size > CA_MAX_SIZE)
         return size;
-    size_t unit = ca_large_is_huge(size, 1) ? CA_CHUNK * CA_PAGE : CA_PAGE;
+    size_t unit = ca_large_is_huge(size, 1) ? (size_t)CA_CHUNK * CA_PAGE : CA_PAGE;
     return ca_round_up(size, unit);
 }
 
@@ -165,7 +165,7 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
     ca_heap *heap = ca_current;
     bool huge = b->tag == CA_TAG_HUGE, large = (b->tag & CA_TAG_CLASS_MASK) == CA_TAG_LARGE;
     if (!huge && !large)
-        return size <= old && (size > old / SHRINK_PART || old <= CA_GRANULE * 4) ? p : NULL;
+        return size <= old && (size > old / SHRINK_PART || old <= SHRINK_LEAST) ? p : NULL;
     if (ca_front_good_size(size) == old)
         return p;
     /* What becomes small enough for a slab, or for a heap's own pages, moves there. */
@@ -189,7 +189,9 @@ static void *move_huge(const block *b, size_t size)
 static void *copy_to_new(void *p, size_t old, size_t size)
 {
     void *to = ca_fast_malloc(size);
-    if (!to && !(to = ca_front_malloc(size)))
+    if (!to)
+        to = ca_front_malloc(size);
+    if (!to)
         return size <= old ? p : NULL; /* shrinking never fails */
     memcpy(to, p, old < size ? old : size);
     if (!ca_fast_free(p))

@@ -26,7 +26,7 @@ enum ca_found { CA_OURS, CA_FOREIGN };
  * named in the message. */
 enum ca_found ca_front_free(void *p, const char *function);
 /* As realloc with p != NULL and size != 0: *result NULL: no memory, the block is as it was. */
-enum ca_found ca_front_realloc(void *p, size_t size, void **result);
+__attribute__((nonnull)) enum ca_found ca_front_realloc(void *p, size_t size, void **result);
 /* Bytes that may be used. */
 enum ca_found ca_front_usable(const void *p, size_t *size, const char *function);
 

@@ -54,7 +54,7 @@ void ca_class_init(void)
                                    .most_pages = most_pages(size, pages)};
     }
     for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
-        ca_class_table[i] = (uint8_t)ca_class_of(i * CA_GRANULE);
+        ca_class_table[i] = (uint8_t)ca_class_of((size_t)i * CA_GRANULE);
 }
 
 unsigned ca_class_of_aligned(size_t size, size_t align)

@@ -38,7 +38,7 @@ uint32_t ca_slab_index(const ca_slab *slab, const void *p)
     const ca_class *class = &ca_classes[slab->class];
     uint64_t offset = (uint64_t)((const char *)p - slab->start);
     uint32_t index = (uint32_t)(offset * class->reciprocal >> 32);
-    return index * class->size == offset && index < slab->objects ? index : UINT32_MAX;
+    return (uint64_t)index * class->size == offset && index < slab->objects ? index : UINT32_MAX;
 }
 
 bool ca_slab_is_valid(const ca_slab *slab, int *which)

@@ -1,4 +1,4 @@
-/* Size to bin and back, at chosen sizes of all 64 bits; bin_all.c tries every 32-bit size. */
+/* Size to bin and back, at chosen sizes of all 64 bits; bin_exhaustive.c tries every 32-bit size. */
 #include "engine/bin.h"
 
 #include "tests/unit/cmocka_face.h"

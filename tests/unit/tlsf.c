@@ -1,4 +1,4 @@
-/* The TLSF engine, function by function.  tlsf_audit.c breaks its invariants, tlsf_random.c and tlsf_all.c compare it
+/* The TLSF engine, function by function.  tlsf_audit.c breaks its invariants, tlsf_exhaustive.c compares it
  * with a naive model. */
 #include "tests/unit/cmocka_face.h"
 #include "tests/unit/tlsf_fixture.h"

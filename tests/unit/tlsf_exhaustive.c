@@ -55,7 +55,7 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
 /* Whether this state was followed with this depth before. */
 static bool was_seen(const world *w, int depth)
 {
-    uint64_t hash = hash_bytes(0xcbf29ce484222325ULL + (uint64_t)depth, w->nodes, sizeof w->nodes);
+    uint64_t hash = hash_bytes(0xcbf29ce484222325U + (unsigned)depth, w->nodes, sizeof w->nodes);
     hash = hash_bytes(hash, w->bins, sizeof w->bins);
     hash = hash_bytes(hash, &w->tlsf.spare_list, sizeof w->tlsf.spare_list);
     hash += !hash; /* 0: an empty place */

@@ -1,0 +1,289 @@
+/* One heap, owned by one thread: what it gives is aligned, live, writable, apart from all else, and comes back whole. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/cmocka_face.h"
+#include "tests/unit/heap_face.h"
+
+enum { BLOCKS = 400, OPERATIONS = 60000 };
+
+static int setup(void **state)
+{
+    (void)state;
+    return !face_start(&ca_source_mmap, (size_t)4 << 30);
+}
+
+static ca_heap *heap_new(void)
+{
+    ca_heap *heap = ca_heap_create();
+    assert_non_null(heap);
+    assert_true(face_is_valid(heap));
+    return heap;
+}
+
+static ca_heap_usage usage_of(const ca_heap *heap)
+{
+    ca_heap_usage u;
+    memset(&u, 0, sizeof u);
+    ca_heap_add_usage(heap, &u);
+    return u;
+}
+
+static void assert_gone(ca_heap *heap)
+{
+    ca_heap_usage u = usage_of(heap);
+    assert_true(u.small_count == 0 && u.small_bytes == 0 && u.large_count == 0 && u.large_bytes == 0);
+    ca_heap_flush(heap);
+    u = usage_of(heap);
+    assert_true(u.cached_bytes == 0 && u.slab_bytes == 0);
+    for (unsigned i = 0; i < CA_CLASSES; i++)
+        assert_int_equal(heap->class_bins[i].out, 0);
+    assert_true(face_is_valid(heap));
+    ca_heap_trim(heap);
+    assert_true(usage_of(heap).extent_bytes == 0);
+    assert_true(face_is_valid(heap));
+}
+
+static void every_size_is_served(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    for (size_t size = 0; size < 80000; size += size < 2000 ? 1 : 333) {
+        unsigned char *p = ca_heap_malloc(heap, size);
+        assert_non_null(p);
+        assert_true((uintptr_t)p % CA_GRANULE == 0 && face_is_live(p));
+        memset(p, 0xa5, size);
+        assert_true(face_free(heap, p));
+        assert_false(face_is_live(p));
+        assert_false(face_is_live(p));
+    }
+    assert_gone(heap);
+}
+
+static void no_two_blocks_overlap(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    static unsigned char *block[5000];
+    for (unsigned i = 0; i < 5000; i++) {
+        block[i] = ca_heap_malloc(heap, 48);
+        assert_non_null(block[i]);
+        memset(block[i], (int)(i & 0xff), 48);
+    }
+    assert_true(usage_of(heap).small_count == 5000);
+    for (unsigned i = 0; i < 5000; i++)
+        for (unsigned k = 0; k < 48; k++)
+            assert_int_equal(block[i][k], i & 0xff);
+    for (unsigned i = 0; i < 5000; i++)
+        assert_true(face_free(heap, block[i]));
+    assert_gone(heap);
+}
+
+static void calloc_is_zero_also_for_recycled_memory(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 100, 1024, 5000, 32768, 32769, 100000, 1000000, (size_t)5 << 20};
+    ca_heap *heap = heap_new();
+    for (int round = 0; round < 4; round++)
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            unsigned char *p = ca_heap_calloc(heap, sizes[i]);
+            assert_non_null(p);
+            for (size_t k = 0; k < sizes[i]; k++)
+                if (p[k])
+                    fail_msg("byte %zu of %zu is %u", k, sizes[i], p[k]);
+            memset(p, 0xff, sizes[i]);
+            assert_true(face_free(heap, p));
+            if (round == 2)
+                ca_region_purge(0, UINT32_MAX, UINT32_MAX);
+        }
+    assert_gone(heap);
+}
+
+static void alignments_up_to_16_mib(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    for (size_t align = 1; align <= (size_t)16 << 20; align *= 2)
+        for (size_t size = 0; size < 70000; size = size * 3 + 1) {
+            char *p = ca_heap_memalign(heap, align, size), *q = ca_heap_memalign(heap, align, size);
+            assert_non_null(p);
+            assert_non_null(q);
+            assert_true((uintptr_t)p % align == 0 && (uintptr_t)q % align == 0);
+            assert_true(p + size <= q || q + size <= p);
+            memset(p, 1, size);
+            memset(q, 2, size);
+            assert_true(face_free(heap, q) && face_free(heap, p));
+        }
+    assert_gone(heap);
+}
+
+static void large_blocks_are_resized_in_place(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    char *p = ca_heap_malloc(heap, 100000);
+    assert_non_null(p);
+    ca_page page = face_page(p);
+    assert_true(ca_large_size(page) >= 100000 && ca_large_size(page) < 100000 + CA_PAGE);
+    assert_true(ca_large_resize(heap, page, 50000));
+    assert_true(ca_large_size(page) >= 50000 && ca_large_size(page) < 50000 + CA_PAGE);
+    assert_true(usage_of(heap).large_bytes == ca_large_size(page));
+    assert_true(ca_large_resize(heap, page, 100000));
+    memset(p, 3, 100000);
+    assert_true(face_is_valid(heap) && usage_of(heap).large_count == 1);
+    assert_true(face_free(heap, p));
+    assert_gone(heap);
+}
+
+static void huge_blocks_are_the_regions(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    size_t size = (size_t)10 << 20;
+    char *p = ca_heap_malloc(heap, size);
+    assert_non_null(p);
+    assert_int_equal(face_tag(p), CA_TAG_HUGE);
+    assert_true(ca_huge_get_usage().count == 1 && ca_huge_get_usage().bytes == ca_large_size(face_page(p)));
+    memset(p, 7, size);
+    char *q = ca_huge_move(heap, face_page(p), size * 2);
+    if (q) { /* a kernel without the call says no, and nothing has changed */
+        assert_false(face_is_live(p));
+        for (size_t i = 0; i < size; i += 4096)
+            assert_int_equal(q[i], 7);
+        assert_int_equal(q[size], 0);
+        p = q;
+    }
+    assert_true(face_is_live(p));
+    assert_true(ca_large_resize(heap, face_page(p), (size_t)4 << 20));
+    assert_true(ca_huge_get_usage().bytes == (size_t)4 << 20 && p[(4 << 20) - 1] == 7);
+    assert_true(face_free(heap, p));
+    assert_false(ca_huge_free(face_page(p), true)); /* a second time */
+    assert_true(ca_huge_get_usage().count == 0 && ca_huge_get_usage().bytes == 0);
+    assert_gone(heap);
+}
+
+static void what_cannot_be_had_is_null(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    assert_null(ca_heap_malloc(heap, CA_MAX_SIZE));
+    assert_null(ca_heap_calloc(heap, (size_t)1 << 50));
+    assert_null(ca_heap_memalign(heap, (size_t)1 << 40, 10));
+    assert_gone(heap);
+}
+
+/* --- random operations ------------------------------------------------------------------------------------- */
+
+typedef struct block {
+    unsigned char *p;
+    size_t size;
+    unsigned char byte;
+} block;
+
+static void block_check(const block *b)
+{
+    for (size_t i = 0; i < b->size; i += i < 64 ? 1 : 61)
+        if (b->p[i] != b->byte)
+            fail_msg("byte %zu of a block of %zu is %u, not %u", i, b->size, b->p[i], b->byte);
+}
+
+static size_t random_size(uint64_t *seed)
+{
+    unsigned bits = (unsigned)(test_random(seed) % 100);
+    unsigned most = bits < 70 ? 10 : bits < 90 ? 15 : bits < 99 ? 18 : 22;
+    return test_random(seed) % ((uint64_t)1 << most);
+}
+
+static void random_operations(void **state)
+{
+    (void)state;
+    static block blocks[BLOCKS];
+    ca_heap *heap = heap_new();
+    uint64_t seed = 0x9E3779B97F4A7C15ULL;
+    for (int i = 0; i < OPERATIONS; i++) {
+        block *b = &blocks[test_random(&seed) % BLOCKS];
+        if (b->p) {
+            block_check(b);
+            assert_true(face_free(heap, b->p));
+            b->p = NULL;
+        } else {
+            b->size = random_size(&seed);
+            b->byte = (unsigned char)test_random(&seed);
+            uint64_t kind = test_random(&seed) % 8;
+            size_t align = kind == 7 ? (size_t)16 << test_random(&seed) % 12 : 16;
+            b->p = kind == 6 ? ca_heap_calloc(heap, b->size)
+                 : kind == 7 ? ca_heap_memalign(heap, align, b->size)
+                             : ca_heap_malloc(heap, b->size);
+            assert_non_null(b->p);
+            assert_true((uintptr_t)b->p % align == 0);
+            if (kind == 6)
+                block_check(&(block){b->p, b->size, 0});
+            memset(b->p, b->byte, b->size);
+        }
+        if (i % 500 == 0)
+            assert_true(face_is_valid(heap));
+        if (i % 9000 == 0)
+            ca_heap_trim(heap);
+        else if (i % 3000 == 0)
+            ca_heap_flush(heap);
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        if (blocks[i].p) {
+            block_check(&blocks[i]);
+            assert_true(face_free(heap, blocks[i].p));
+        }
+    assert_gone(heap);
+}
+
+/* --- the audit ------------------------------------------------------------------------------------------------ */
+
+static void the_audit_sees_what_is_broken(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    int which = 0;
+    void *p = ca_heap_malloc(heap, 64);
+    assert_non_null(p);
+    uint32_t number = ca_region.entries[face_page(p)].number;
+    ca_slab *slab = ca_slab_at(number);
+    slab->free++; /* [S1] */
+    assert_false(ca_heap_is_valid(heap, &which));
+    slab->free--;
+    ca_region.entries[face_page(p)].tag ^= 1U << CA_TAG_CLASS_SHIFT; /* [S3] */
+    assert_false(ca_heap_is_valid(heap, &which));
+    ca_region.entries[face_page(p)].tag ^= 1U << CA_TAG_CLASS_SHIFT;
+    heap->pages.free_total++; /* [T5] */
+    assert_false(ca_heap_is_valid(heap, &which));
+    heap->pages.free_total--;
+    ca_cache *cache = &heap->caches[ca_class_of(64)];
+    void **top = cache->top;
+    cache->top = cache->limit + 1; /* [C1] */
+    assert_false(ca_heap_is_valid(heap, &which));
+    cache->top = top;
+    assert_true(face_is_valid(heap));
+    assert_true(face_free(heap, p));
+    assert_gone(heap);
+}
+
+static void a_trim_of_all_gives_the_region_everything(void **state)
+{
+    (void)state; /* all tests before this one trimmed their heaps */
+    assert_true(ca_region_get_usage().given == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_size_is_served),
+        cmocka_unit_test(no_two_blocks_overlap),
+        cmocka_unit_test(calloc_is_zero_also_for_recycled_memory),
+        cmocka_unit_test(alignments_up_to_16_mib),
+        cmocka_unit_test(large_blocks_are_resized_in_place),
+        cmocka_unit_test(huge_blocks_are_the_regions),
+        cmocka_unit_test(what_cannot_be_had_is_null),
+        cmocka_unit_test(random_operations),
+        cmocka_unit_test(the_audit_sees_what_is_broken),
+        cmocka_unit_test(a_trim_of_all_gives_the_region_everything),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

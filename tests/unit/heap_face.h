@@ -1,0 +1,57 @@
+/* What the front does for the tests of one heap: the start of the process-wide parts, and free by a heap's owner. */
+#ifndef TESTS_UNIT_HEAP_FACE_H
+#define TESTS_UNIT_HEAP_FACE_H
+
+#include "heap/heap.h"
+#include "heap/large.h"
+#include "heap/live.h"
+#include "heap/remote.h"
+
+static inline bool face_start(const ca_source *source, size_t bytes)
+{
+    ca_class_init();
+    return ca_region_init(source, bytes);
+}
+
+static inline ca_page face_page(const void *p)
+{
+    return ca_granule_page(ca_region_granule(p));
+}
+
+static inline uint32_t face_tag(const void *p)
+{
+    return CA_LOAD(&ca_region.entries[face_page(p)].tag);
+}
+
+static inline bool face_is_live(const void *p)
+{
+    return ca_live_test(ca_region_granule(p));
+}
+
+/* By the owner of the block, or by another heap's thread. `heap`: the caller's. Whether the block was live. */
+static inline bool face_free(ca_heap *heap, void *p)
+{
+    uint32_t tag = face_tag(p);
+    if (tag == CA_TAG_HUGE)
+        return ca_huge_free(face_page(p), true);
+    if ((tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT) {
+        bool live = face_is_live(p);
+        ca_remote_free(heap, tag, p);
+        return live;
+    }
+    if (!ca_live_clear(ca_region_granule(p)))
+        return false;
+    if ((tag & CA_TAG_CLASS_MASK) == CA_TAG_LARGE)
+        ca_large_free(heap, face_page(p));
+    else
+        ca_heap_put(heap, tag ^ heap->tag, p);
+    return true;
+}
+
+static inline bool face_is_valid(ca_heap *heap)
+{
+    int which;
+    return ca_heap_is_valid(heap, &which) && ca_region_is_valid(&which);
+}
+
+#endif

@@ -15,6 +15,26 @@
 
 #include "base/base.h"
 
+/* The functions of preload/malloc.c, for the other faces, too. */
+EXPORT void *FACE(malloc)(size_t size);
+EXPORT void FACE(free)(void *p);
+EXPORT void *FACE(calloc)(size_t count, size_t size);
+EXPORT void *FACE(realloc)(void *p, size_t size);
+EXPORT void *FACE(reallocarray)(void *p, size_t count, size_t size);
+EXPORT void *FACE(reallocf)(void *p, size_t size);
+EXPORT int FACE(reallocarr)(void *pp, size_t count, size_t size);
+EXPORT void *FACE(aligned_alloc)(size_t align, size_t size);
+EXPORT void *FACE(memalign)(size_t align, size_t size);
+EXPORT int FACE(posix_memalign)(void **out, size_t align, size_t size);
+EXPORT void *FACE(valloc)(size_t size);
+EXPORT void *FACE(pvalloc)(size_t size);
+EXPORT void FACE(cfree)(void *p);
+EXPORT size_t FACE(malloc_usable_size)(void *p);
+EXPORT size_t FACE(malloc_size)(const void *p);
+EXPORT size_t FACE(malloc_good_size)(size_t size);
+EXPORT void FACE(free_sized)(void *p, size_t size);
+EXPORT void FACE(free_aligned_sized)(void *p, size_t align, size_t size);
+
 /* The allocator that would have been called without us, for pointers that are not ours. */
 void ca_next_free(void *p);
 void *ca_next_realloc(void *p, size_t size);

@@ -86,24 +86,20 @@ int FACE(malloc_info)(int options, FILE *stream)
     return n < 0 ? -1 : 0;
 }
 
-#if CA_INTERPOSE
-/* Old programs and some libraries call these. */
-EXPORT void *__libc_malloc(size_t size);
-EXPORT void __libc_free(void *p);
-EXPORT void *__libc_calloc(size_t count, size_t size);
-EXPORT void *__libc_realloc(void *p, size_t size);
-EXPORT void *__libc_memalign(size_t align, size_t size);
-EXPORT void *__libc_valloc(size_t size);
-EXPORT void *__libc_pvalloc(size_t size);
+/* --- the __libc_ names: old programs and some libraries call these ---------------------------------------------- */
 
-extern void *malloc(size_t), *calloc(size_t, size_t), *realloc(void *, size_t);
-extern void free(void *);
+EXPORT void *FACE(__libc_malloc)(size_t size);
+EXPORT void FACE(__libc_free)(void *p);
+EXPORT void *FACE(__libc_calloc)(size_t count, size_t size);
+EXPORT void *FACE(__libc_realloc)(void *p, size_t size);
+EXPORT void *FACE(__libc_memalign)(size_t align, size_t size);
+EXPORT void *FACE(__libc_valloc)(size_t size);
+EXPORT void *FACE(__libc_pvalloc)(size_t size);
 
-void *__libc_malloc(size_t size) { return malloc(size); }
-void __libc_free(void *p) { free(p); }
-void *__libc_calloc(size_t count, size_t size) { return calloc(count, size); }
-void *__libc_realloc(void *p, size_t size) { return realloc(p, size); }
-void *__libc_memalign(size_t align, size_t size) { return memalign(align, size); }
-void *__libc_valloc(size_t size) { return valloc(size); }
-void *__libc_pvalloc(size_t size) { return pvalloc(size); }
-#endif
+void *FACE(__libc_malloc)(size_t size) { return FACE(malloc)(size); }
+void FACE(__libc_free)(void *p) { FACE(free)(p); }
+void *FACE(__libc_calloc)(size_t count, size_t size) { return FACE(calloc)(count, size); }
+void *FACE(__libc_realloc)(void *p, size_t size) { return FACE(realloc)(p, size); }
+void *FACE(__libc_memalign)(size_t align, size_t size) { return FACE(memalign)(align, size); }
+void *FACE(__libc_valloc)(size_t size) { return FACE(valloc)(size); }
+void *FACE(__libc_pvalloc)(size_t size) { return FACE(pvalloc)(size); }

@@ -91,7 +91,6 @@ CA_INLINE void delete_any(void *p)
 #define DELETE(name, ...) EXPORT void name(__VA_ARGS__); void name(__VA_ARGS__)
 #define UNUSED __attribute__((unused))
 
-#if CA_INTERPOSE
 NEW(_Znwm, size_t n) { return new_plain(n); }
 NEW(_Znam, size_t n) { return new_plain(n); }
 NEW(_ZnwmRKSt9nothrow_t, size_t n, const void *t) { return new_plain_nothrow(n, t); }
@@ -113,4 +112,3 @@ DELETE(_ZdlPvmSt11align_val_t, void *p, size_t n UNUSED, size_t a UNUSED) { dele
 DELETE(_ZdaPvmSt11align_val_t, void *p, size_t n UNUSED, size_t a UNUSED) { delete_any(p); }
 DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, void *p, size_t a UNUSED, const void *t UNUSED) { delete_any(p); }
 DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, void *p, size_t a UNUSED, const void *t UNUSED) { delete_any(p); }
-#endif

@@ -2,6 +2,7 @@
  *
  *   NEW ── ca_thread_home ──> ATTACHED ── key destructor, last round ──> ENDED (borrows a heap for each call)
  */
+#include <config.h>
 #include <limits.h>
 #include <pthread.h>
 
@@ -16,6 +17,9 @@
 #define TLS __thread __attribute__((tls_model("initial-exec")))
 
 enum { NEW, ATTACHED, ENDED };
+
+/* Rounds of key destructors that ours waits. A sanitizer's runtime ends the thread in the last one, and its own code must not run after. */
+enum { ROUNDS = CA_INTERPOSE ? PTHREAD_DESTRUCTOR_ITERATIONS : PTHREAD_DESTRUCTOR_ITERATIONS - 2 };
 
 TLS ca_heap *ca_current = &ca_heap_none;
 static TLS ca_heap *home;
@@ -53,7 +57,7 @@ CA_COLD static ca_heap *thread_attach(void)
     home = heap;
     ca_current = heap;
     state = ATTACHED;
-    rounds = PTHREAD_DESTRUCTOR_ITERATIONS;
+    rounds = ROUNDS;
     if (key_made)
         (void)pthread_setspecific(key, heap); /* may allocate: from the heap just attached */
     return heap;

@@ -295,7 +295,7 @@ void ca_region_give(ca_page page)
     ca_node node = run_node(page);
     region.given -= region.tlsf.nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
-        ca_region.marks[node] = region.now;
+        ca_region.marks[node] = CA_LOAD(&region.now);
     ca_tlsf_free(&region.tlsf, node);
     ca_lock_drop(&region.lock);
 }
@@ -305,7 +305,7 @@ static bool run_resize(ca_node node, uint64_t pages)
 {
     uint64_t before = region.tlsf.nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
-        ca_region.marks[node] = region.now; /* of what a shrink cuts off */
+        ca_region.marks[node] = CA_LOAD(&region.now); /* of what a shrink cuts off */
     if (!ca_tlsf_resize(&region.tlsf, node, pages, NULL))
         return false;
     const ca_tlsf_node *n = &region.tlsf.nodes[node];

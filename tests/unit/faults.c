@@ -15,7 +15,7 @@
 
 _Static_assert(CA_FAULTS, "configure with --enable-faults");
 
-enum { BLOCKS = 120, NTH = 200, EVERY = 40, REGION = 1 << 30 };
+enum { BLOCKS = 100, NTH = 200, EVERY = 40, REGION = 1 << 30 };
 
 typedef struct block {
     unsigned char *p;

@@ -55,7 +55,6 @@ static void every_size_is_served(void **state)
         memset(p, 0xa5, size);
         assert_true(face_free(heap, p));
         assert_false(face_is_live(p));
-        assert_false(face_is_live(p));
     }
     assert_gone(heap);
 }
@@ -150,14 +149,14 @@ static void huge_blocks_are_the_regions(void **state)
         assert_false(face_is_live(p));
         for (size_t i = 0; i < size; i += 4096)
             assert_int_equal(q[i], 7);
-        assert_int_equal(q[size], 0);
         p = q;
     }
     assert_true(face_is_live(p));
     assert_true(ca_large_resize(heap, face_page(p), (size_t)4 << 20));
     assert_true(ca_huge_get_usage().bytes == (size_t)4 << 20 && p[(4 << 20) - 1] == 7);
     assert_true(face_free(heap, p));
-    assert_false(ca_huge_free(face_page(p), true)); /* a second time */
+    assert_false(ca_huge_free(face_page(p), true)); /* a second time: the process would end here */
+    (void)ca_live_clear_shared(ca_region_granule(p)); /* it does not, so undo what finding out has flipped */
     assert_true(ca_huge_get_usage().count == 0 && ca_huge_get_usage().bytes == 0);
     assert_gone(heap);
 }

@@ -1,1 +1,54 @@
-# filled by its folder's files
+# One program a module, linked to the layers without the malloc faces: the C library's malloc stays.
+
+if HAVE_CMOCKA
+tests_unit_cmocka = tests/unit/bin tests/unit/tlsf tests/unit/tlsf_audit tests/unit/live tests/unit/slab tests/unit/heap \
+	tests/unit/base tests/unit/options tests/unit/region_far tests/unit/remote
+else
+tests_unit_cmocka =
+endif
+if FAULTS
+tests_unit_faults_program = tests/unit/faults
+else
+tests_unit_faults_program =
+endif
+tests_unit_programs = $(tests_unit_cmocka) tests/unit/bin_exhaustive tests/unit/tlsf_exhaustive $(tests_unit_faults_program)
+check_PROGRAMS += $(tests_unit_programs)
+TESTS += $(tests_unit_programs)
+tests_unit_headers = tests/unit/cmocka_face.h tests/unit/heap_face.h tests/unit/tlsf_fixture.h
+
+tests_unit_bin_exhaustive_SOURCES = tests/unit/bin_exhaustive.c
+tests_unit_tlsf_exhaustive_SOURCES = tests/unit/tlsf_exhaustive.c
+tests_unit_tlsf_exhaustive_LDADD = $(top_builddir)/libcore.la
+tests_unit_faults_SOURCES = tests/unit/faults.c tests/unit/heap_face.h
+tests_unit_faults_LDADD = $(top_builddir)/libcore.la
+
+tests_unit_bin_SOURCES = tests/unit/bin.c $(tests_unit_headers)
+tests_unit_bin_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_bin_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_tlsf_SOURCES = tests/unit/tlsf.c $(tests_unit_headers)
+tests_unit_tlsf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_tlsf_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_tlsf_audit_SOURCES = tests/unit/tlsf_audit.c $(tests_unit_headers)
+tests_unit_tlsf_audit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_tlsf_audit_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_live_SOURCES = tests/unit/live.c $(tests_unit_headers)
+tests_unit_live_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_live_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_slab_SOURCES = tests/unit/slab.c $(tests_unit_headers)
+tests_unit_slab_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_slab_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_heap_SOURCES = tests/unit/heap.c $(tests_unit_headers)
+tests_unit_heap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_heap_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_base_SOURCES = tests/unit/base.c $(tests_unit_headers)
+tests_unit_base_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_base_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_options_SOURCES = tests/unit/options.c $(tests_unit_headers)
+tests_unit_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_options_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_region_far_SOURCES = tests/unit/region_far.c $(tests_unit_headers)
+tests_unit_region_far_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_region_far_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_remote_SOURCES = tests/unit/remote.c $(tests_unit_headers)
+tests_unit_remote_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_remote_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)

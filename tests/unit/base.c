@@ -1,0 +1,177 @@
+/* The base layer: print, pool, lock. */
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/os.h"
+#include "base/pool.h"
+#include "base/print.h"
+#include "tests/unit/cmocka_face.h"
+
+enum { THREADS = 4, ROUNDS = 200000 };
+
+static void formats(void **state)
+{
+    (void)state;
+    char text[200];
+    size_t n = ca_format(text, sizeof text, "%s|%c|%d|%d|%u|%z|%x|%%", "word", 'c', -2147483647 - 1, 7, 4294967295U,
+                         SIZE_MAX, (uint64_t)0xdeadbeef);
+    assert_string_equal(text, "word|c|-2147483648|7|4294967295|18446744073709551615|0xdeadbeef|%");
+    assert_int_equal(n, strlen(text));
+    (void)ca_format(text, sizeof text, "%z %x", (size_t)0, (uint64_t)0);
+    assert_string_equal(text, "0 0x0");
+    assert_int_equal(ca_format(text, 5, "abcdefgh"), 4);
+    assert_string_equal(text, "abcd");
+    assert_int_equal(ca_format(text, 1, "%d", 12345), 0);
+    assert_string_equal(text, "");
+}
+
+static void a_line_is_one_write(void **state)
+{
+    (void)state;
+    int ends[2];
+    char text[100];
+    assert_int_equal(pipe(ends), 0);
+    ca_print(ends[1], "%s %d\n", "number", 42);
+    ssize_t n = read(ends[0], text, sizeof text);
+    assert_int_equal(n, 10);
+    assert_memory_equal(text, "number 42\n", 10);
+    close(ends[0]);
+    close(ends[1]);
+    ca_print(-1, "lost\n");
+}
+
+/* --- pool ----------------------------------------------------------------------------------------------------- */
+
+enum { RECORD = 48, POOL_BYTES = 1 << 20 };
+
+static ca_pool pool_new(void)
+{
+    ca_pool pool;
+    void *range = ca_os_reserve(POOL_BYTES), *side = ca_os_reserve(POOL_BYTES);
+    assert_non_null(range);
+    assert_non_null(side);
+    ca_pool_init(&pool, range, POOL_BYTES, RECORD, side, 4);
+    return pool;
+}
+
+static void pool_drop(ca_pool *pool)
+{
+    ca_os_release(pool->base, POOL_BYTES);
+    ca_os_release(pool->side, POOL_BYTES);
+}
+
+static void a_pool_gives_each_record_once_until_none_is_left(void **state)
+{
+    (void)state;
+    static const char zero[RECORD];
+    ca_pool pool = pool_new();
+    uint32_t count = 0, number, last = 0;
+    while ((number = ca_pool_take(&pool)) != 0) {
+        assert_int_equal(number, ++count);
+        assert_memory_equal(ca_pool_at(&pool, number), zero, RECORD);
+        memset(ca_pool_at(&pool, number), 0xff, RECORD);
+        memset(pool.side + number * 4, 0xff, 4);
+        last = number;
+    }
+    assert_int_equal(count, POOL_BYTES / RECORD - 1); /* number 0 is none */
+    assert_true(pool.fresh <= pool.committed && pool.committed <= pool.most);
+    *ca_pool_link(&pool, last) = 1; /* two of them, linked, come back in that order */
+    ca_pool_give_list(&pool, last, 1);
+    assert_int_equal(ca_pool_take(&pool), last);
+    assert_int_equal(ca_pool_take(&pool), 1);
+    assert_int_equal(ca_pool_take(&pool), 0);
+    pool_drop(&pool);
+}
+
+static void a_list_is_linked_and_may_be_short(void **state)
+{
+    (void)state;
+    ca_pool pool = pool_new();
+    uint32_t n = 0;
+    for (uint32_t r = ca_pool_take_list(&pool, 5); r; r = *ca_pool_link(&pool, r))
+        n++;
+    assert_int_equal(n, 5);
+    for (uint32_t r = ca_pool_take_list(&pool, UINT32_MAX); r; r = *ca_pool_link(&pool, r))
+        n++;
+    assert_int_equal(n, POOL_BYTES / RECORD - 1);
+    assert_int_equal(ca_pool_take_list(&pool, 1), 0);
+    pool_drop(&pool);
+}
+
+static void *pool_user(void *argument)
+{
+    ca_pool *pool = argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        uint32_t number = ca_pool_take(pool);
+        uint32_t *words = ca_pool_at(pool, number);
+        if (__atomic_exchange_n(&words[1], 1, __ATOMIC_RELAXED)) /* somebody else has it */
+            return argument;
+        __atomic_store_n(&words[1], 0, __ATOMIC_RELAXED);
+        ca_pool_give_list(pool, number, number);
+    }
+    return NULL;
+}
+
+static void run_threads(void *(*run)(void *), void *argument)
+{
+    pthread_t thread[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, run, argument), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *failed;
+        assert_int_equal(pthread_join(thread[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
+static void threads_never_hold_the_same_record(void **state)
+{
+    (void)state;
+    ca_pool pool = pool_new();
+    run_threads(pool_user, &pool);
+    assert_true(pool.fresh <= THREADS + 1);
+    pool_drop(&pool);
+}
+
+/* --- lock ------------------------------------------------------------------------------------------------------ */
+
+static struct {
+    ca_lock lock;
+    unsigned long long counter; /* plain: only the lock keeps it right */
+} shared;
+
+static void *lock_user(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        ca_lock_take(&shared.lock);
+        shared.counter = shared.counter * 3 / 3 + 1;
+        if (i % 10000 == 0)
+            usleep(1); /* hold it long enough that the others go to sleep */
+        ca_lock_drop(&shared.lock);
+    }
+    return NULL;
+}
+
+static void a_lock_keeps_threads_apart(void **state)
+{
+    (void)state;
+    run_threads(lock_user, NULL);
+    assert_true(shared.counter == (unsigned long long)THREADS * ROUNDS);
+    assert_int_equal(shared.lock.state, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(formats),
+        cmocka_unit_test(a_line_is_one_write),
+        cmocka_unit_test(a_pool_gives_each_record_once_until_none_is_left),
+        cmocka_unit_test(a_list_is_linked_and_may_be_short),
+        cmocka_unit_test(threads_never_hold_the_same_record),
+        cmocka_unit_test(a_lock_keeps_threads_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,146 @@
+/* Frees from other threads: outbox, inbox, the heap whose thread ended, and the next thread that takes it over. */
+#include <pthread.h>
+#include <string.h>
+
+#include "tests/unit/cmocka_face.h"
+#include "tests/unit/heap_face.h"
+
+enum { COUNT = 1000, ROUNDS = 300, BATCH = 200 };
+
+static int setup(void **state)
+{
+    (void)state;
+    return !face_start(&ca_source_mmap, (size_t)1 << 30);
+}
+
+static ca_heap_usage usage_of(const ca_heap *heap)
+{
+    ca_heap_usage u;
+    memset(&u, 0, sizeof u);
+    ca_heap_add_usage(heap, &u);
+    return u;
+}
+
+static void a_full_outbox_is_sent_and_a_flush_sends_the_rest(void **state)
+{
+    (void)state;
+    static void *p[COUNT];
+    ca_heap *a = ca_heap_create(), *b = ca_heap_create();
+    assert_true(a && b && a != b && a->tag != b->tag);
+    for (int i = 0; i < COUNT; i++)
+        assert_non_null(p[i] = ca_heap_malloc(a, i % 10 ? 64 : 50000));
+    assert_false(ca_remote_drain(a));
+    assert_true(face_free(b, p[1]));
+    assert_false(ca_remote_drain(a)); /* it waits in the outbox */
+    assert_true(face_is_live(p[1]));
+    for (int i = 0; i < COUNT; i++)
+        if (i != 1)
+            assert_true(face_free(b, p[i]));
+    assert_true(ca_remote_drain(a));
+    ca_remote_flush(b);
+    assert_true(ca_remote_drain(a));
+    assert_false(ca_remote_drain(a));
+    for (int i = 0; i < COUNT; i++)
+        assert_false(face_is_live(p[i]));
+    assert_true(usage_of(a).small_count == 0 && usage_of(a).large_count == 0);
+    assert_true(face_is_valid(a) && face_is_valid(b));
+    ca_heap_abandon(a);
+    ca_heap_abandon(b);
+    assert_true(ca_region_get_usage().given == 0);
+}
+
+static void an_abandoned_heap_takes_frees_and_is_adopted(void **state)
+{
+    (void)state;
+    ca_heap *b = ca_heap_adopt(), *a = ca_heap_adopt(); /* the one left last comes first */
+    assert_true(a && b && a != b && !ca_heap_adopt());
+    void *p = ca_heap_malloc(a, 64), *q = ca_heap_malloc(a, 100000), *r = ca_heap_malloc(a, 64);
+    assert_true(p && q && r);
+    ca_heap_abandon(a);
+    assert_true(face_is_live(p) && usage_of(a).small_count == 2);
+    assert_true(face_free(b, p) && face_free(b, q));
+    ca_remote_flush(b); /* nobody owns a: the sender takes them in */
+    assert_false(face_is_live(p));
+    assert_true(usage_of(a).small_count == 1 && usage_of(a).large_count == 0 && a->inbox == 0);
+    ca_remote_free(NULL, face_tag(r), r); /* a thread without a heap sends at once */
+    assert_false(face_is_live(r));
+    assert_true(usage_of(a).extent_bytes == 0);
+    assert_ptr_equal(ca_heap_adopt(), a);
+    assert_int_equal(a->state, CA_HEAP_OWNED);
+    assert_true(face_is_valid(a));
+    ca_heap_abandon(a);
+    ca_heap_abandon(b);
+    assert_true(ca_remote_lost == 0);
+}
+
+/* --- two threads: one allocates and fills, the other checks and frees, and heaps change hands all the while --- */
+
+static void *slot[BATCH];
+
+static void *freer(void *unused)
+{
+    (void)unused;
+    bool right = true;
+    for (int round = 0; round < ROUNDS; round++) {
+        ca_heap *heap = ca_heap_adopt();
+        if (!heap)
+            heap = ca_heap_create();
+        for (int i = 0; heap && i < BATCH; i++) {
+            char *p = NULL;
+            while (!(p = __atomic_exchange_n(&slot[i], NULL, __ATOMIC_ACQUIRE)))
+                ;
+            right = right && p[0] == (char)i && p[63] == (char)i && face_free(heap, p);
+        }
+        if (heap)
+            ca_heap_abandon(heap);
+        else
+            right = false;
+    }
+    return right ? NULL : slot;
+}
+
+static void two_threads(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    void *failed;
+    assert_int_equal(pthread_create(&thread, NULL, freer, NULL), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        ca_heap *heap = ca_heap_adopt();
+        if (!heap)
+            heap = ca_heap_create();
+        assert_non_null(heap);
+        for (int i = 0; i < BATCH; i++) {
+            char *p = ca_heap_malloc(heap, i % 16 ? 64 : 40000);
+            assert_non_null(p);
+            memset(p, i, 64);
+            while (CA_LOAD(&slot[i]))
+                ;
+            CA_STORE_RELEASE(&slot[i], p);
+        }
+        ca_heap_abandon(heap);
+    }
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+    ca_heap *heap[8];
+    int n = 0;
+    while (n < 8 && (heap[n] = ca_heap_adopt()) != NULL) {
+        (void)ca_remote_drain(heap[n]);
+        assert_true(usage_of(heap[n]).small_count == 0 && usage_of(heap[n]).large_count == 0);
+        assert_true(face_is_valid(heap[n++]));
+    }
+    assert_true(n >= 2 && ca_remote_lost == 0);
+    while (n)
+        ca_heap_abandon(heap[--n]);
+    assert_true(ca_region_get_usage().given == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_outbox_is_sent_and_a_flush_sends_the_rest),
+        cmocka_unit_test(an_abandoned_heap_takes_frees_and_is_adopted),
+        cmocka_unit_test(two_threads),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,115 @@
+/* Classes and slabs: every size and every offset. */
+#include <string.h>
+
+#include "tests/unit/cmocka_face.h"
+#include "tests/unit/heap_face.h"
+
+static ca_run run;
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!face_start(&ca_source_mmap, (size_t)64 << 20))
+        return 1;
+    run = ca_region_take(UINT8_MAX, 1);
+    return run.pages < UINT8_MAX;
+}
+
+static void every_size_has_the_smallest_class_that_fits(void **state)
+{
+    (void)state;
+    for (size_t size = 0; size <= CA_SMALL_MAX; size++) {
+        unsigned class = ca_class_of(size);
+        assert_true(class < CA_CLASSES && ca_classes[class].size >= size);
+        assert_true(class == 0 || ca_classes[class - 1].size < size);
+        if (size > 128)
+            assert_true((ca_classes[class].size - size) * 5 < ca_classes[class].size); /* wasted: less than 20 % */
+        if (size <= CA_FAST_MAX)
+            assert_int_equal(ca_class_table[(size + 15) / 16], class);
+    }
+    assert_int_equal(ca_classes[CA_CLASSES - 1].size, CA_SMALL_MAX);
+}
+
+static void classes_are_within_their_limits(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CA_CLASSES; i++) {
+        const ca_class *c = &ca_classes[i];
+        size_t first = c->first_pages * (size_t)CA_PAGE, most = c->most_pages * (size_t)CA_PAGE;
+        assert_true(c->size % CA_GRANULE == 0 && c->capacity >= 1 && c->capacity <= CA_MAGAZINE_SLOTS && c->depot >= 1);
+        assert_true(first >= c->size && most >= first && most / c->size <= CA_SLAB_OBJECTS);
+        assert_true(first % c->size <= first / 8);
+    }
+}
+
+static void the_reciprocal_divides_every_offset(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CA_CLASSES; i++) {
+        ca_slab slab;
+        ca_slab_init(&slab, i, run.page, ca_classes[i].most_pages, 1);
+        size_t size = ca_classes[i].size, bytes = slab.pages * (size_t)CA_PAGE;
+        for (size_t offset = 0; offset < bytes; offset++) {
+            bool starts = offset % size == 0 && offset / size < slab.objects;
+            uint32_t index = ca_slab_index(&slab, slab.start + offset);
+            assert_true(index == (starts ? offset / size : UINT32_MAX));
+        }
+    }
+}
+
+static void aligned_classes_are_aligned(void **state)
+{
+    (void)state;
+    for (size_t align = 1; align <= CA_PAGE; align *= 2)
+        for (size_t size = 0; size <= CA_SMALL_MAX; size += 5) {
+            unsigned class = ca_class_of_aligned(size, align);
+            if (class < CA_CLASSES)
+                assert_true(ca_classes[class].size >= size && ca_classes[class].size % align == 0);
+            else
+                assert_true(ca_round_up(size, align) > CA_SMALL_MAX);
+        }
+    assert_int_equal(ca_class_of_aligned(CA_SMALL_MAX + 1, 16), CA_CLASSES);
+}
+
+static void a_slab_gives_each_object_once_the_lowest_first(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CA_CLASSES; i++) {
+        ca_slab slab;
+        int which;
+        void *taken[CA_SLAB_OBJECTS];
+        ca_slab_init(&slab, i, run.page, ca_classes[i].most_pages, 1);
+        assert_true(ca_slab_is_valid(&slab, &which) && slab.free == slab.objects);
+        uint32_t n = 0;
+        while (slab.free) { /* a few at a time, stored downwards */
+            void *some[7];
+            unsigned got = ca_slab_take(&slab, &some[6], 7);
+            assert_true(got == (slab.objects - n < 7 ? slab.objects - n : 7));
+            for (unsigned k = 0; k < got; k++)
+                taken[n++] = some[6 - k];
+            assert_true(ca_slab_is_valid(&slab, &which));
+        }
+        assert_int_equal(n, slab.objects);
+        for (uint32_t k = 0; k < n; k++)
+            assert_ptr_equal(taken[k], slab.start + (size_t)k * ca_classes[i].size);
+        assert_int_equal(ca_slab_take(&slab, &taken[0], 1), 0);
+        for (uint32_t k = 0; k < n; k++)
+            ca_slab_put(&slab, ca_slab_index(&slab, taken[n - 1 - k]));
+        assert_true(ca_slab_is_valid(&slab, &which) && slab.free == slab.objects);
+        slab.bits[0] &= ~1ULL; /* [S1] */
+        assert_false(ca_slab_is_valid(&slab, &which));
+        assert_int_equal(which, 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_size_has_the_smallest_class_that_fits),
+        cmocka_unit_test(classes_are_within_their_limits),
+        cmocka_unit_test(the_reciprocal_divides_every_offset),
+        cmocka_unit_test(aligned_classes_are_aligned),
+        cmocka_unit_test(a_slab_gives_each_object_once_the_lowest_first),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -44,7 +44,7 @@ CA_INLINE void *ca_fast_malloc(size_t size)
     return NULL;
 }
 
-/* false: not from here; ask ca_front_free. Nothing has changed then. */
+/* false: not from here; ask ca_front_free. Nothing has changed then. ca_heap_put is for a full magazine. */
 CA_INLINE bool ca_fast_free(void *p)
 {
     uintptr_t offset = (uintptr_t)p - ca_region.base;
@@ -56,8 +56,10 @@ CA_INLINE bool ca_fast_free(void *p)
     if (CA_LIKELY(x < CA_TAG_CACHES)) {
         ca_cache *cache = ca_fast_cache(heap, x);
         void **top = cache->top;
-        if (CA_UNLIKELY(top == cache->limit))
-            return false;
+        if (CA_UNLIKELY(top == cache->limit)) {
+            ca_heap_put(heap, x, p);
+            return true;
+        }
         top[1] = p;
         CA_STORE(&cache->top, top + 1);
         return true;
@@ -65,9 +67,13 @@ CA_INLINE bool ca_fast_free(void *p)
     x ^= CA_TAG_CHECKED;
     if (CA_LIKELY(x < CA_TAG_CACHES)) {
         ca_cache *cache = ca_fast_cache(heap, x);
-        void **top = cache->top;
-        if (CA_UNLIKELY(top == cache->limit) || CA_UNLIKELY(!ca_live_clear(g)))
+        if (CA_UNLIKELY(!ca_live_clear(g)))
             return false;
+        void **top = cache->top;
+        if (CA_UNLIKELY(top == cache->limit)) {
+            ca_heap_put(heap, x, p);
+            return true;
+        }
         top[1] = p;
         CA_STORE(&cache->top, top + 1);
         return true;

@@ -7,7 +7,7 @@ enum {
     MAGAZINE_BYTES = 64 << 10, /* what a full magazine holds at most, but no less than LEAST objects */
     MAGAZINE_LEAST = 4,
     DEPOT_BYTES = 128 << 10,
-    DEPOT_MOST = 32,
+    DEPOT_MOST = 16,
     SLAB_BYTES = 64 << 10, /* a grown slab, or LEAST objects */
     SLAB_LEAST = 4
 };

@@ -8,7 +8,7 @@
 #include "heap/remote.h"
 
 enum {
-    SPARE_MAGAZINES = 32, /* empty ones a heap keeps */
+    SPARE_MAGAZINES = 16, /* empty ones a heap keeps */
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
     REFILL_SLABS = 3,     /* partial slabs that one refill looks at */
@@ -160,7 +160,7 @@ static bool slab_create(ca_heap *heap, unsigned class)
         return false;
     }
     ca_page page = (ca_page)heap->pages.nodes[node].offset;
-    ca_slab_init(ca_slab_at(number), class, page, pages, node);
+    ca_slab_init(ca_slab_at(number), class, page, pages, node, class * 7 + number * 3);
     uint32_t tag = heap->tag | class << CA_TAG_CLASS_SHIFT;
     for (ca_page i = page; i < page + pages; i++) {
         ca_region.entries[i].number = number;

@@ -1,5 +1,5 @@
 /* A magazine: an array stack of pointers to free objects of one class of one heap.  It moves whole between a heap's caches,
- * its depot, and, through outboxes, other heaps.  Numbered records of 512 bytes out of ca_region.magazines.
+ * its depot, and, through outboxes, other heaps.  Numbered records of 1 KiB out of ca_region.magazines.
  *
  * slot[0] is always NULL: popping an empty magazine yields NULL, which is how the fast path sees that it is empty.
  */
@@ -8,7 +8,7 @@
 
 #include "source/region.h"
 
-enum { CA_MAGAZINE_SLOTS = 61 };
+enum { CA_MAGAZINE_SLOTS = 125 };
 
 typedef struct ca_magazine {
     uint32_t next;  /* in a list of magazines; first, for the pool */

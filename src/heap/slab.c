@@ -1,36 +1,51 @@
 #include "heap/slab.h"
 
-void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca_node node)
+void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca_node node, uint32_t color)
 {
     uint32_t objects = (uint32_t)(pages * (size_t)CA_PAGE / ca_classes[class].size);
-    *slab = (ca_slab){.free = objects, .objects = objects, .class = class, .page = page, .pages = pages, .node = node,
-                      .start = ca_region_address(page)};
+    uint32_t choice = CA_PAGE / ca_classes[class].size; /* objects of the first page, and of the first word */
+    choice = choice < 1 ? 1 : choice > 64 ? 64 : choice;
+    *slab = (ca_slab){.free = objects, .objects = objects, .class = (uint16_t)class, .color = (uint16_t)(color % choice),
+                      .page = page, .pages = pages, .node = node, .start = ca_region_address(page)};
     for (uint32_t i = 0; i < objects; i += 64)
         slab->bits[i / 64] = objects - i >= 64 ? UINT64_MAX : (1ULL << (objects - i)) - 1;
 }
 
+/* From word w, its bits at or after `from`, a run at a time: in a new slab that is all of them. Returns how many. */
+static unsigned word_take(ca_slab *slab, unsigned w, unsigned from, void **to, unsigned wanted)
+{
+    const size_t size = ca_classes[slab->class].size;
+    uint64_t word = slab->bits[w] & ~0ULL << from;
+    unsigned left = wanted;
+    while (word && left) {
+        unsigned first = ca_bit_low(word);
+        uint64_t used = ~(word >> first);
+        unsigned run = used ? ca_bit_low(used) : 64;
+        run = run < left ? run : left;
+        uint64_t mask = (run < 64 ? (1ULL << run) - 1 : ~0ULL) << first;
+        char *p = slab->start + (w * 64 + first) * size;
+        for (unsigned i = 0; i < run; i++, p += size)
+            *to-- = p;
+        word &= ~mask;
+        slab->bits[w] &= ~mask;
+        left -= run;
+    }
+    return wanted - left;
+}
+
 unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted)
 {
-    unsigned left = wanted;
-    const size_t size = ca_classes[slab->class].size;
     const unsigned words = (slab->objects + 63) / 64;
-    for (unsigned w = 0; w < words && left; w++) {
-        uint64_t word = slab->bits[w];
-        while (word && left) { /* a run of free objects at a time: in a new slab that is all of them */
-            unsigned first = ca_bit_low(word);
-            uint64_t used = ~(word >> first);
-            unsigned run = used ? ca_bit_low(used) : 64;
-            run = run < left ? run : left;
-            char *p = slab->start + (w * 64 + first) * size;
-            for (unsigned i = 0; i < run; i++, p += size)
-                *to-- = p;
-            word &= first + run < 64 ? ~0ULL << (first + run) : 0;
-            left -= run;
-        }
-        slab->bits[w] = word;
+    unsigned taken = 0;
+    if (slab->color) {
+        taken = word_take(slab, 0, slab->color, to, wanted);
+        slab->color = 0;
     }
-    CA_STORE(&slab->free, slab->free - (wanted - left));
-    return wanted - left;
+    for (unsigned w = 0; w < words && taken < wanted; w++)
+        if (slab->bits[w])
+            taken += word_take(slab, w, 0, to - taken, wanted - taken);
+    CA_STORE(&slab->free, slab->free - taken);
+    return taken;
 }
 
 uint32_t ca_slab_index(const ca_slab *slab, const void *p)

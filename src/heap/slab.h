@@ -19,7 +19,8 @@ enum { CA_SLAB_WORDS = 8, CA_SLAB_OBJECTS = CA_SLAB_WORDS * 64 };
 typedef struct ca_slab {
     uint32_t next, prev; /* in the bin's list; next is first, for the pool */
     uint32_t free, objects;
-    uint32_t class;
+    uint16_t class;
+    uint16_t color; /* the object that a new slab gives first, see ca_slab_init */
     ca_page page, pages;
     ca_node node; /* of the heap's TLSF */
     char *start;
@@ -33,8 +34,9 @@ CA_INLINE ca_slab *ca_slab_at(uint32_t number)
     return ca_pool_at(&ca_region.slabs, number);
 }
 
-/* All objects free. */
-void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca_node node);
+/* All objects free.  color: any number.  If every slab began at its first object, the objects in use of all classes would lie at
+ * the starts of pages, which are few lines of the first-level cache; so each begins somewhere in its first page. */
+void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca_node node, uint32_t color);
 
 /* Takes up to `wanted` objects, the lowest addresses first, and stores them downwards from `to` (the lowest lies highest, and
  * is popped first). Returns how many. */

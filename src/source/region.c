@@ -10,6 +10,7 @@ enum {
     COMMIT_MOST = 16384,              /* pages: 64 MiB */
     LIVE_BYTES = CA_PAGE / CA_GRANULE / 64 * sizeof(ca_live_word), /* of the live map for a page */
     BASE_ALIGN = 2 << 20,             /* bytes: of the first range; the largest alignment in further ones */
+    SKEW = 37 * CA_PAGE,              /* see array_bytes */
     GUARD = 16 * CA_PAGE,
     CLOCK_SHIFT = 4                   /* a mark counts 16 ms */
 };
@@ -43,17 +44,25 @@ typedef struct layout {
     size_t entries, live, runs, nodes, marks, slabs, magazines, heaps, all; /* bytes */
 } layout;
 
+/* An array's share of the reservation.  Arrays that start a large power of two apart have pages whose addresses differ in high bits only;
+ * processors that guess the way of the first-level cache from a hash of the address (AMD since Zen) take such pages for each other, and
+ * every other access then costs a miss. An odd number of pages more each time keeps the hashes apart. */
+static size_t array_bytes(size_t bytes)
+{
+    return ca_round_up(bytes, CA_PAGE) + SKEW;
+}
+
 static layout layout_for(uint64_t pages)
 {
     layout l = {
-        .entries = ca_round_up(pages * sizeof(ca_page_entry), CA_PAGE),
-        .live = ca_round_up(pages * LIVE_BYTES, CA_PAGE),
-        .runs = ca_round_up(pages / CA_CHUNK * sizeof(uint32_t), CA_PAGE),
-        .nodes = ca_round_up(pages * sizeof(ca_tlsf_node), CA_PAGE),
-        .marks = ca_round_up(pages * sizeof(uint32_t), CA_PAGE),
-        .slabs = ca_round_up(pages / 2 * CA_SLAB_RECORD, CA_PAGE),
-        .magazines = ca_round_up(pages / 16 * CA_MAGAZINE_RECORD, CA_PAGE),
-        .heaps = ca_round_up(ca_size_min(pages / 64, 1U << 21) * CA_HEAP_RECORD, CA_PAGE),
+        .entries = array_bytes(pages * sizeof(ca_page_entry)),
+        .live = array_bytes(pages * LIVE_BYTES),
+        .runs = array_bytes(pages / CA_CHUNK * sizeof(uint32_t)),
+        .nodes = array_bytes(pages * sizeof(ca_tlsf_node)),
+        .marks = array_bytes(pages * sizeof(uint32_t)),
+        .slabs = array_bytes(pages / 2 * CA_SLAB_RECORD),
+        .magazines = array_bytes(pages / 16 * CA_MAGAZINE_RECORD),
+        .heaps = array_bytes(ca_size_min(pages / 64, 1U << 21) * CA_HEAP_RECORD),
     };
     l.all = l.entries + l.live + l.runs + l.nodes + l.marks + l.slabs + l.magazines + l.heaps + GUARD;
     return l;

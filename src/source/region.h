@@ -44,7 +44,7 @@ typedef struct ca_region_t {
 extern ca_region_t ca_region;
 
 /* Nodes come in records; the first of each only links it. */
-enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 512, CA_HEAP_RECORD = 4096 };
+enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 4096 };
 
 /* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed. */
 #define CA_MARK_MOVED UINT32_MAX

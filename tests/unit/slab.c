@@ -47,7 +47,7 @@ static void the_reciprocal_divides_every_offset(void **state)
     (void)state;
     for (unsigned i = 0; i < CA_CLASSES; i++) {
         ca_slab slab;
-        ca_slab_init(&slab, i, run.page, ca_classes[i].most_pages, 1);
+        ca_slab_init(&slab, i, run.page, ca_classes[i].most_pages, 1, 0);
         size_t size = ca_classes[i].size, bytes = slab.pages * (size_t)CA_PAGE;
         for (size_t offset = 0; offset < bytes; offset++) {
             bool starts = offset % size == 0 && offset / size < slab.objects;
@@ -78,7 +78,7 @@ static void a_slab_gives_each_object_once_the_lowest_first(void **state)
         ca_slab slab;
         int which;
         void *taken[CA_SLAB_OBJECTS];
-        ca_slab_init(&slab, i, run.page, ca_classes[i].most_pages, 1);
+        ca_slab_init(&slab, i, run.page, ca_classes[i].most_pages, 1, 0);
         assert_true(ca_slab_is_valid(&slab, &which) && slab.free == slab.objects);
         uint32_t n = 0;
         while (slab.free) { /* a few at a time, stored downwards */

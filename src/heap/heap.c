@@ -12,9 +12,12 @@ enum {
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
     REFILL_SLABS = 3,     /* partial slabs that one refill looks at */
-    REFILL_MOST = 20,     /* objects of one refill: the worst call counts */
-    SPILL_MOST = 16,
-    PAGE_SCAN = 16        /* blocks that one last-resort scan of the page TLSF looks at */
+    REFILL_MOST = 16,     /* objects of one refill: the worst call counts */
+    SPILL_MOST = 10,      /* objects of one spill, likewise */
+    IDLE_CALLS = 8,       /* see idle_step */
+    IDLE_MOST = 8,        /* objects of one step, where little else is done in the call; otherwise */
+    IDLE_FEW = 4,
+    IDLE_KEEP = 8
 };
 
 /* What a cache without a magazine has loaded: empty and full at once. */
@@ -146,19 +149,16 @@ static bool slab_create(ca_heap *heap, unsigned class)
 {
     const ca_class *c = &ca_classes[class];
     ca_bin *bin = &heap->class_bins[class];
-    uint32_t pages = bin->grown ? bin->grown : c->first_pages;
     uint32_t number = slab_record(heap);
     if (!number)
         return false;
-    ca_node node = ca_pages_take(heap, pages, 1);
-    if (!node && pages > c->first_pages) {
-        pages = c->first_pages;
-        node = ca_pages_take(heap, pages, 1);
-    }
+    uint64_t taken;
+    ca_node node = ca_pages_take_some(heap, c->first_pages, bin->grown ? bin->grown : c->first_pages, &taken);
     if (!node) {
         slab_record_give(heap, number);
         return false;
     }
+    uint32_t pages = (uint32_t)taken;
     ca_page page = (ca_page)heap->pages.nodes[node].offset;
     ca_slab_init(ca_slab_at(number), class, page, pages, node, class * 7 + number * 3);
     uint32_t tag = heap->tag | class << CA_TAG_CLASS_SHIFT;
@@ -166,7 +166,8 @@ static bool slab_create(ca_heap *heap, unsigned class)
         ca_region.entries[i].number = number;
         CA_STORE(&ca_region.entries[i].tag, tag);
     }
-    bin->grown = pages * 2 <= c->most_pages ? pages * 2 : pages;
+    uint32_t wanted = bin->grown ? bin->grown : c->first_pages; /* grows with use, not with what was to be had */
+    bin->grown = (uint16_t)(wanted * 2 <= c->most_pages ? wanted * 2 : wanted);
     CA_STORE(&bin->pages, bin->pages + pages);
     partial_append(bin, number);
     return true;
@@ -186,20 +187,83 @@ static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number)
     ca_pages_give(heap, node);
 }
 
+/* Whether the slab was given back because of it. */
+static bool object_return(ca_heap *heap, ca_bin *bin, void *p)
+{
+    uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(p))].number;
+    ca_slab *slab = ca_slab_at(number);
+    uint32_t index = ca_slab_index_of(slab, p);
+    CA_ASSERT(index == ca_slab_index(slab, p) && !(slab->bits[index / 64] >> index % 64 & 1));
+    CA_STORE(&bin->out, bin->out - 1);
+    if (slab->free == 0)
+        partial_append(bin, number);
+    ca_slab_put(slab, index);
+    if (slab->free < slab->objects)
+        return false;
+    slab_release(heap, bin, number);
+    return true;
+}
+
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
 {
+    for (uint32_t i = 0; i < count; i++)
+        (void)object_return(heap, &heap->class_bins[class], objects[i]);
+}
+
+/* As ca_heap_return, within what one call may cost: ends with the first slab that goes. Returns how many. */
+static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
+{
+    uint32_t done = 0;
+    while (done < count)
+        if (object_return(heap, &heap->class_bins[class], objects[done++]))
+            break;
+    return done;
+}
+
+/* The oldest objects of a loaded magazine, up to `most`, go to the slabs. Whether all of these went, and no slab with them. */
+static bool cache_spill(ca_heap *heap, unsigned class, uint32_t most)
+{
+    ca_cache *cache = &heap->caches[class];
+    ca_magazine *m = ca_magazine_at(ca_magazine_of(cache->limit));
+    uint32_t all = (uint32_t)(cache->top - m->slot);
+    uint32_t pages = heap->class_bins[class].pages, done = return_some(heap, class, &m->slot[1], most);
+    memmove(&m->slot[1], &m->slot[1 + done], (all - done) * sizeof m->slot[0]);
+    CA_STORE(&cache->top, cache->top - done);
+    return pages == heap->class_bins[class].pages;
+}
+
+/* --- classes out of use ------------------------------------------------------------------------------------- */
+
+/* What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
+ * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls; a class without a slow call since the last
+ * round gives its magazines back, a few objects a slow call, down to IDLE_KEEP. */
+static void idle_step(ca_heap *heap, uint32_t most)
+{
+    unsigned class = heap->idle_hand;
     ca_bin *bin = &heap->class_bins[class];
-    CA_STORE(&bin->out, bin->out - count);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(objects[i]))].number;
-        ca_slab *slab = ca_slab_at(number);
-        uint32_t index = ca_slab_index(slab, objects[i]);
-        CA_ASSERT(index != UINT32_MAX && !(slab->bits[index / 64] >> index % 64 & 1));
-        if (slab->free == 0)
-            partial_append(bin, number);
-        ca_slab_put(slab, index);
-        if (slab->free == slab->objects)
-            slab_release(heap, bin, number);
+    ca_cache *cache = &heap->caches[class];
+    if (!bin->busy && bin->depot) {
+        ca_magazine *m = ca_magazine_at(bin->depot);
+        uint32_t count = m->count < most ? m->count : most;
+        uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count);
+        memmove(&m->slot[1 + m->count - count], &m->slot[1 + m->count - count + done], (count - done) * sizeof m->slot[0]);
+        m->count -= done;
+        CA_STORE(&bin->depot_objects, bin->depot_objects - done);
+        if (!m->count)
+            ca_heap_give_magazine(heap, depot_pop(bin));
+        return;
+    }
+    if (!bin->busy && cache_is_loaded(cache)) {
+        uint32_t all = (uint32_t)(cache->top - ca_magazine_at(ca_magazine_of(cache->limit))->slot);
+        if (all > IDLE_KEEP) {
+            (void)cache_spill(heap, class, all - IDLE_KEEP < most ? all - IDLE_KEEP : most);
+            return;
+        }
+    }
+    if (heap->idle_calls-- == 0) {
+        heap->idle_calls = IDLE_CALLS;
+        bin->busy = false;
+        heap->idle_hand = class + 1 < CA_CLASSES ? class + 1 : 0;
     }
 }
 
@@ -208,15 +272,19 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
 {
     ca_bin *bin = &heap->class_bins[class];
     uint32_t taken = 0;
-    if (!bin->partial && !slab_create(heap, class))
+    bool cheap = bin->partial != 0;
+    if (!cheap && !slab_create(heap, class))
         return 0;
     for (int i = 0; i < REFILL_SLABS && taken < wanted && bin->partial; i++) {
+        cheap &= i == 0;
         ca_slab *slab = ca_slab_at(bin->partial);
         taken += ca_slab_take(slab, to - taken, wanted - taken);
         if (!slab->free)
             partial_remove(bin, slab);
     }
     CA_STORE(&bin->out, bin->out + taken);
+    if (cheap) /* one slab had them all */
+        idle_step(heap, IDLE_FEW);
     return taken;
 }
 
@@ -268,12 +336,15 @@ static void *class_refill(ca_heap *heap, unsigned class)
     ca_cache *cache = &heap->caches[class];
     if (heap->slow_calls-- == 0)
         ca_heap_tick(heap);
+    ca_bin *bin = &heap->class_bins[class];
     void *p = NULL;
-    if (!heap->class_bins[class].depot && ca_remote_drain(heap))
+    bin->busy = true;
+    if (!bin->depot && ca_remote_drain(heap))
         p = cache_pop(cache);
-    if (!p && heap->class_bins[class].depot) {
+    if (!p && bin->depot) {
         depot_load(heap, class);
         p = cache_pop(cache);
+        idle_step(heap, IDLE_MOST);
     }
     return p ? p : slabs_load(heap, class);
 }
@@ -316,17 +387,6 @@ void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size)
     return class < CA_CLASSES ? class_alloc(heap, class) : ca_large_alloc(heap, size, align, &zero);
 }
 
-/* Room in a full loaded magazine: its oldest objects go to the slabs; few at once, because the worst call counts. */
-static void cache_spill(ca_heap *heap, unsigned class)
-{
-    ca_cache *cache = &heap->caches[class];
-    ca_magazine *m = ca_magazine_at(ca_magazine_of(cache->limit));
-    uint32_t all = (uint32_t)(cache->top - m->slot), spill = (all + 1) / 2 < SPILL_MOST ? (all + 1) / 2 : SPILL_MOST;
-    ca_heap_return(heap, class, &m->slot[1], spill);
-    memmove(&m->slot[1], &m->slot[1 + spill], (all - spill) * sizeof m->slot[0]);
-    CA_STORE(&cache->top, cache->top - spill);
-}
-
 void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 {
     unsigned class = x >> CA_TAG_CLASS_SHIFT;
@@ -336,12 +396,16 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
         uint32_t empty = 0;
         if (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot)
             empty = ca_heap_take_magazine(heap);
+        bin->busy = true;
         if (empty) {
             if (cache_is_loaded(cache))
                 depot_push(bin, cache_unload(cache));
             cache_load(cache, class, empty);
+            idle_step(heap, IDLE_MOST);
         } else if (cache_is_loaded(cache)) {
-            cache_spill(heap, class);
+            uint32_t half = (ca_classes[class].capacity + 1U) / 2;
+            if (cache_spill(heap, class, half < SPILL_MOST ? half : SPILL_MOST))
+                idle_step(heap, IDLE_FEW);
         } else {
             ca_heap_return(heap, class, &p, 1);
             return;
@@ -372,7 +436,7 @@ ca_heap *ca_heap_create(void)
     ca_tlsf_init(&heap->pages, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, heap->page_bins,
                  heap->page_second, CA_HEAP_LEVELS);
     heap->pages.bias = ca_region_bias();
-    heap->pages.scan_limit = PAGE_SCAN;
+    heap->pages.scan_limit = CA_PAGE_SCAN;
     heap->slow_calls = CA_TICK_CALLS;
     CA_STORE_RELEASE(&heap->state, CA_HEAP_OWNED);
     return heap;

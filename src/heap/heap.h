@@ -37,7 +37,8 @@ typedef struct ca_bin {
     uint32_t depot_objects;         /* in them */
     uint32_t pages;                 /* in slabs of this class */
     uint32_t out;                   /* objects out of slabs: live, in magazines, or under way to the heap */
-    uint32_t grown;                 /* pages of the next slab */
+    uint16_t grown;                 /* pages of the next slab */
+    bool busy;                      /* there was a slow call since the idle hand came by, see idle_step */
 } ca_bin;
 
 /* What the thread has freed of one other heap and class, until it is sent there. */
@@ -50,6 +51,7 @@ enum {
     CA_HEAP_LEVELS = 9, /* first levels of the page TLSF: extents stay below CA_EXTENT_MOST * 2 pages */
     CA_EXTENT_LEAST = 16,
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
+    CA_PAGE_SCAN = 16,     /* blocks that one last-resort scan of the page TLSF looks at */
     CA_TICK_CALLS = 64,    /* slow calls between two looks at the clock */
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
 };
@@ -83,6 +85,8 @@ typedef struct ca_heap {
     uint32_t next; /* in the list of abandoned heaps */
     uint32_t slow_calls; /* counts down to the next look at the clock */
     unsigned purge_cursor;
+    unsigned idle_hand; /* class */
+    uint32_t idle_calls;
     ca_bin class_bins[CA_CLASSES];
     ca_tlsf pages;
     ca_node page_bins[CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS];
@@ -137,6 +141,8 @@ void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_
 
 /* Pages (heap/pages.c). CA_NODE_NONE: no memory. */
 ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align);
+/* At most `most` pages, but no less than `least`: of what the heap has, before it takes a new extent. *pages: how many. */
+ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages);
 void ca_pages_give(ca_heap *heap, ca_node node);
 void ca_pages_trim(ca_heap *heap);
 

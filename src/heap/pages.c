@@ -36,10 +36,32 @@ static void extent_give(ca_heap *heap, ca_node node)
     ca_region_give(page);
 }
 
+static bool nodes_ready(ca_heap *heap)
+{
+    return CA_LIKELY(heap->pages.spare >= SPARE_NODES) ||
+           ca_region_feed_nodes(&heap->pages, SPARE_NODES, &heap->node_batches);
+}
+
+ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages)
+{
+    if (!nodes_ready(heap))
+        return CA_NODE_NONE;
+    ca_node node = CA_NODE_NONE;
+    heap->pages.scan_limit = 0;
+    for (*pages = most; !node && *pages >= least; *pages /= 2)
+        node = ca_tlsf_alloc(&heap->pages, *pages, 1);
+    heap->pages.scan_limit = CA_PAGE_SCAN;
+    *pages = node ? heap->pages.nodes[node].size : most;
+    if (!node)
+        node = ca_pages_take(heap, most, 1);
+    if (!node && most > least)
+        node = ca_pages_take(heap, *pages = least, 1);
+    return node;
+}
+
 ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align)
 {
-    if (CA_UNLIKELY(heap->pages.spare < SPARE_NODES) &&
-        !ca_region_feed_nodes(&heap->pages, SPARE_NODES, &heap->node_batches))
+    if (!nodes_ready(heap))
         return CA_NODE_NONE;
     ca_node node = ca_tlsf_alloc(&heap->pages, pages, align);
     if (!node && extent_take(heap, pages, align))

@@ -11,26 +11,17 @@ void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca
         slab->bits[i / 64] = objects - i >= 64 ? UINT64_MAX : (1ULL << (objects - i)) - 1;
 }
 
-/* From word w, its bits at or after `from`, a run at a time: in a new slab that is all of them. Returns how many. */
+/* From word w, its bits at or after `from`. Returns how many. */
 static unsigned word_take(ca_slab *slab, unsigned w, unsigned from, void **to, unsigned wanted)
 {
     const size_t size = ca_classes[slab->class].size;
-    uint64_t word = slab->bits[w] & ~0ULL << from;
-    unsigned left = wanted;
-    while (word && left) {
-        unsigned first = ca_bit_low(word);
-        uint64_t used = ~(word >> first);
-        unsigned run = used ? ca_bit_low(used) : 64;
-        run = run < left ? run : left;
-        uint64_t mask = (run < 64 ? (1ULL << run) - 1 : ~0ULL) << first;
-        char *p = slab->start + (w * 64 + first) * size;
-        for (unsigned i = 0; i < run; i++, p += size)
-            *to-- = p;
-        word &= ~mask;
-        slab->bits[w] &= ~mask;
-        left -= run;
-    }
-    return wanted - left;
+    char *base = slab->start + w * 64 * size;
+    uint64_t all = slab->bits[w], word = all & ~0ULL << from, rest = all & ~word;
+    void **first = to, **last = to - wanted;
+    for (; word && to != last; word &= word - 1)
+        *to-- = base + ca_bit_low(word) * size;
+    slab->bits[w] = rest | word;
+    return (unsigned)(first - to);
 }
 
 unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted)
@@ -46,14 +37,6 @@ unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted)
             taken += word_take(slab, w, 0, to - taken, wanted - taken);
     CA_STORE(&slab->free, slab->free - taken);
     return taken;
-}
-
-uint32_t ca_slab_index(const ca_slab *slab, const void *p)
-{
-    const ca_class *class = &ca_classes[slab->class];
-    uint64_t offset = (uint64_t)((const char *)p - slab->start);
-    uint32_t index = (uint32_t)(offset * class->reciprocal >> 32);
-    return (uint64_t)index * class->size == offset && index < slab->objects ? index : UINT32_MAX;
 }
 
 bool ca_slab_is_valid(const ca_slab *slab, int *which)

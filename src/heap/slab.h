@@ -43,7 +43,19 @@ void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca
 unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted);
 
 /* Index of the object that starts at p, or UINT32_MAX: p is not the start of one. */
-uint32_t ca_slab_index(const ca_slab *slab, const void *p);
+CA_INLINE uint32_t ca_slab_index(const ca_slab *slab, const void *p)
+{
+    const ca_class *class = &ca_classes[slab->class];
+    uint64_t offset = (uint64_t)((const char *)p - slab->start);
+    uint32_t index = (uint32_t)(offset * class->reciprocal >> 32);
+    return (uint64_t)index * class->size == offset && index < slab->objects ? index : UINT32_MAX;
+}
+
+/* The same for a p that is known to be one. */
+CA_INLINE uint32_t ca_slab_index_of(const ca_slab *slab, const void *p)
+{
+    return (uint32_t)((uint64_t)((const char *)p - slab->start) * ca_classes[slab->class].reciprocal >> 32);
+}
 
 /* pre: the object is out. */
 CA_INLINE void ca_slab_put(ca_slab *slab, uint32_t index)

@@ -12,11 +12,11 @@ enum {
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
     REFILL_SLABS = 3,     /* partial slabs that one refill looks at */
-    REFILL_MOST = 16,     /* objects of one refill: the worst call counts */
+    REFILL_MOST = 15,     /* objects of one refill: the worst call counts */
     SPILL_MOST = 10,      /* objects of one spill, likewise */
-    IDLE_CALLS = 8,       /* see idle_step */
+    IDLE_CALLS = 8,       /* see side_step */
     IDLE_MOST = 8,        /* objects of one step, where little else is done in the call; otherwise */
-    IDLE_FEW = 4,
+    IDLE_FEW = 3,
     IDLE_KEEP = 8
 };
 
@@ -234,11 +234,17 @@ static bool cache_spill(ca_heap *heap, unsigned class, uint32_t most)
 
 /* --- classes out of use ------------------------------------------------------------------------------------- */
 
-/* What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
+/* Small work beside a slow call: now and then a look at the clock, otherwise a step of the hand.
+ *
+ * What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
  * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls; a class without a slow call since the last
  * round gives its magazines back, a few objects a slow call, down to IDLE_KEEP. */
-static void idle_step(ca_heap *heap, uint32_t most)
+static void side_step(ca_heap *heap, uint32_t most)
 {
+    if (heap->slow_calls-- == 0) {
+        ca_heap_tick(heap);
+        return;
+    }
     unsigned class = heap->idle_hand;
     ca_bin *bin = &heap->class_bins[class];
     ca_cache *cache = &heap->caches[class];
@@ -284,7 +290,7 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
     }
     CA_STORE(&bin->out, bin->out + taken);
     if (cheap) /* one slab had them all */
-        idle_step(heap, IDLE_FEW);
+        side_step(heap, IDLE_FEW);
     return taken;
 }
 
@@ -334,8 +340,6 @@ static void *slabs_load(ca_heap *heap, unsigned class)
 static void *class_refill(ca_heap *heap, unsigned class)
 {
     ca_cache *cache = &heap->caches[class];
-    if (heap->slow_calls-- == 0)
-        ca_heap_tick(heap);
     ca_bin *bin = &heap->class_bins[class];
     void *p = NULL;
     bin->busy = true;
@@ -344,7 +348,7 @@ static void *class_refill(ca_heap *heap, unsigned class)
     if (!p && bin->depot) {
         depot_load(heap, class);
         p = cache_pop(cache);
-        idle_step(heap, IDLE_MOST);
+        side_step(heap, IDLE_MOST);
     }
     return p ? p : slabs_load(heap, class);
 }
@@ -401,17 +405,15 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
             if (cache_is_loaded(cache))
                 depot_push(bin, cache_unload(cache));
             cache_load(cache, class, empty);
-            idle_step(heap, IDLE_MOST);
+            side_step(heap, IDLE_MOST);
         } else if (cache_is_loaded(cache)) {
             uint32_t half = (ca_classes[class].capacity + 1U) / 2;
             if (cache_spill(heap, class, half < SPILL_MOST ? half : SPILL_MOST))
-                idle_step(heap, IDLE_FEW);
+                side_step(heap, IDLE_FEW);
         } else {
             ca_heap_return(heap, class, &p, 1);
             return;
         }
-        if (heap->slow_calls-- == 0)
-            ca_heap_tick(heap);
     }
     *++cache->top = p; /* the owner alone writes it; readers take either value */
 }

@@ -38,7 +38,7 @@ typedef struct ca_bin {
     uint32_t pages;                 /* in slabs of this class */
     uint32_t out;                   /* objects out of slabs: live, in magazines, or under way to the heap */
     uint16_t grown;                 /* pages of the next slab */
-    bool busy;                      /* there was a slow call since the idle hand came by, see idle_step */
+    bool busy;                      /* there was a slow call since the idle hand came by, see side_step */
 } ca_bin;
 
 /* What the thread has freed of one other heap and class, until it is sent there. */

@@ -4,7 +4,7 @@
 
 enum {
     SPARE_NODES = 4,   /* a take uses at most 2, a new extent 1 */
-    PURGE_LOOKS = 16,  /* free blocks that one tick looks at */
+    PURGE_LOOKS = 5,   /* free blocks and bins that one tick looks at */
     PURGE_MOST = 4
 };
 

@@ -383,17 +383,17 @@ static bool block_purge(ca_tlsf *tlsf, ca_node node)
 
 unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most)
 {
-    unsigned done = 0, all = tlsf->levels * CA_BIN_SECOND_LEVELS;
+    const unsigned all = tlsf->levels * CA_BIN_SECOND_LEVELS;
     uint32_t now = CA_LOAD(&region.now), ticks = age >> CLOCK_SHIFT;
-    for (unsigned bins = all + CA_BIN_SECOND_LEVELS; bins > CA_BIN_SECOND_LEVELS && looks && done < most; bins--) {
-        for (ca_node node = tlsf->bins[*cursor]; node && looks && done < most; node = tlsf->nodes[node].next_free, looks--)
+    unsigned done = 0;
+    for (unsigned seen = 0; seen < all && looks && done < most; looks--) { /* once round at most */
+        for (ca_node node = tlsf->bins[*cursor]; node && looks > 1 && done < most; node = tlsf->nodes[node].next_free, looks--)
             if (tlsf->marks[node] && (age == 0 || now - tlsf->marks[node] > ticks))
                 done += block_purge(tlsf, node);
         bool skip = *cursor % CA_BIN_SECOND_LEVELS == 0 && !tlsf->second[*cursor / CA_BIN_SECOND_LEVELS];
-        *cursor += skip ? CA_BIN_SECOND_LEVELS : 1;
-        if (*cursor >= all)
-            *cursor = 0;
-        bins -= skip ? CA_BIN_SECOND_LEVELS - 1 : 0;
+        unsigned step = skip ? CA_BIN_SECOND_LEVELS : 1;
+        seen += step;
+        *cursor = *cursor + step < all ? *cursor + step : 0;
     }
     return done;
 }

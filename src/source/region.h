@@ -70,8 +70,8 @@ bool ca_region_move(ca_page from, ca_page to, ca_page pages);
 
 /* The current time as a mark, never 0. Cheap: changed by ca_region_tick. */
 uint32_t ca_region_now(void);
-/* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs, going
- * round, and gives back no more than `most` (a system call each). */
+/* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs and bins,
+ * going round, and gives back no more than `most` (a system call each). */
 void ca_region_purge(uint32_t age, unsigned looks, unsigned most);
 /* The same for a TLSF of pages that a heap owns. `cursor`: the bin to go on with. Returns how many went back. */
 unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most);

@@ -47,7 +47,7 @@ typedef struct ca_outbox {
 } ca_outbox;
 
 enum {
-    CA_OUTBOXES = 16,
+    CA_OUTBOXES = 64,
     CA_HEAP_LEVELS = 9, /* first levels of the page TLSF: extents stay below CA_EXTENT_MOST * 2 pages */
     CA_EXTENT_LEAST = 16,
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */

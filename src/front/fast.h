@@ -44,7 +44,7 @@ CA_INLINE void *ca_fast_malloc(size_t size)
     return NULL;
 }
 
-/* false: not from here; ask ca_front_free. Nothing has changed then. ca_heap_put is for a full magazine. */
+/* false: not from here; ask ca_front_free. Nothing has changed then. ca_heap_put_full is for a full magazine. */
 CA_INLINE bool ca_fast_free(void *p)
 {
     uintptr_t offset = (uintptr_t)p - ca_region.base;
@@ -57,7 +57,7 @@ CA_INLINE bool ca_fast_free(void *p)
         ca_cache *cache = ca_fast_cache(heap, x);
         void **top = cache->top;
         if (CA_UNLIKELY(top == cache->limit)) {
-            ca_heap_put(heap, x, p);
+            ca_heap_put_full(heap, cache, p);
             return true;
         }
         top[1] = p;
@@ -71,7 +71,7 @@ CA_INLINE bool ca_fast_free(void *p)
             return false;
         void **top = cache->top;
         if (CA_UNLIKELY(top == cache->limit)) {
-            ca_heap_put(heap, x, p);
+            ca_heap_put_full(heap, cache, p);
             return true;
         }
         top[1] = p;

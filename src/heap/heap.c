@@ -391,31 +391,43 @@ void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size)
     return class < CA_CLASSES ? class_alloc(heap, class) : ca_large_alloc(heap, size, align, &zero);
 }
 
+static void cache_push(ca_cache *cache, void *p)
+{
+    cache->top[1] = p;
+    CA_STORE(&cache->top, cache->top + 1);
+}
+
+void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
+{
+    unsigned class = (unsigned)(cache - heap->caches);
+    ca_bin *bin = &heap->class_bins[class];
+    uint32_t empty = 0;
+    if (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot)
+        empty = ca_heap_take_magazine(heap);
+    bin->busy = true;
+    if (empty) {
+        if (cache_is_loaded(cache))
+            depot_push(bin, cache_unload(cache));
+        cache_load(cache, class, empty);
+        side_step(heap, IDLE_MOST);
+    } else if (cache_is_loaded(cache)) {
+        uint32_t half = (ca_classes[class].capacity + 1U) / 2;
+        if (cache_spill(heap, class, half < SPILL_MOST ? half : SPILL_MOST))
+            side_step(heap, IDLE_FEW);
+    } else {
+        ca_heap_return(heap, class, &p, 1);
+        return;
+    }
+    cache_push(cache, p);
+}
+
 void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 {
-    unsigned class = x >> CA_TAG_CLASS_SHIFT;
-    ca_cache *cache = &heap->caches[class];
-    ca_bin *bin = &heap->class_bins[class];
-    if (cache->top == cache->limit) {
-        uint32_t empty = 0;
-        if (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot)
-            empty = ca_heap_take_magazine(heap);
-        bin->busy = true;
-        if (empty) {
-            if (cache_is_loaded(cache))
-                depot_push(bin, cache_unload(cache));
-            cache_load(cache, class, empty);
-            side_step(heap, IDLE_MOST);
-        } else if (cache_is_loaded(cache)) {
-            uint32_t half = (ca_classes[class].capacity + 1U) / 2;
-            if (cache_spill(heap, class, half < SPILL_MOST ? half : SPILL_MOST))
-                side_step(heap, IDLE_FEW);
-        } else {
-            ca_heap_return(heap, class, &p, 1);
-            return;
-        }
-    }
-    *++cache->top = p; /* the owner alone writes it; readers take either value */
+    ca_cache *cache = &heap->caches[x >> CA_TAG_CLASS_SHIFT];
+    if (cache->top == cache->limit)
+        ca_heap_put_full(heap, cache, p);
+    else
+        cache_push(cache, p);
 }
 
 /* --- the heap as a whole ------------------------------------------------------------------------------------ */

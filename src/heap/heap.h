@@ -123,6 +123,8 @@ void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size);
 
 /* An object of the heap's own small class, already not live: into its cache. x: class << 4. */
 void ca_heap_put(ca_heap *heap, uint32_t x, void *p);
+/* The same, when it is known that the cache's magazine is full. */
+void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p);
 
 /* Empties all caches into the slabs. */
 void ca_heap_flush(ca_heap *heap);

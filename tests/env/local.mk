@@ -22,20 +22,26 @@ check_PROGRAMS += tests/env/work tests/env/hungry tests/env/stacks tests/env/dee
 EXTRA_DIST += tests/env/secure.c
 check_LTLIBRARIES += tests/env/audit.la tests/env/plugin.la tests/env/tls_eater.la
 
+# -fno-builtin: clang takes it that malloc does not set errno, and folds `errno = 0; malloc(…); errno`.
 tests_env_work_SOURCES = tests/env/work.c tests/env/env.h
+tests_env_work_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_env_work_LDADD = -lpthread -ldl
 tests_env_hungry_SOURCES = tests/env/hungry.c tests/env/env.h
+tests_env_hungry_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_env_hungry_LDADD = -lpthread -ldl
 tests_env_stacks_SOURCES = tests/env/stacks.c tests/env/env.h
+tests_env_stacks_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_env_stacks_LDADD = -lpthread -ldl
 tests_env_deepbind_SOURCES = tests/env/deepbind.c tests/env/env.h
 tests_env_deepbind_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_env_deepbind_LDADD = -lpthread -ldl
 tests_env_tls_full_SOURCES = tests/env/tls_full.c tests/env/env.h
+tests_env_tls_full_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_env_tls_full_LDADD = -lpthread -ldl
 tests_env_deny_SOURCES = tests/env/deny.c tests/env/env.h
 tests_env_deny_LDADD = -lpthread -ldl
 tests_env_maps_SOURCES = tests/env/maps.c tests/env/env.h
+tests_env_maps_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_env_maps_LDADD = -lpthread -ldl
 
 # Libtool makes a shared library of a convenience library when it is told a place to install it.

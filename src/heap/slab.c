@@ -15,7 +15,7 @@ void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca
 static unsigned word_take(ca_slab *slab, unsigned w, unsigned from, void **to, unsigned wanted)
 {
     const size_t size = ca_classes[slab->class].size;
-    char *base = slab->start + w * 64 * size;
+    char *base = slab->start + (size_t)w * 64 * size;
     uint64_t all = slab->bits[w], word = all & ~0ULL << from, rest = all & ~word;
     void **first = to, **last = to - wanted;
     for (; word && to != last; word &= word - 1)

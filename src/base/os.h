@@ -35,7 +35,6 @@ uint64_t ca_os_milliseconds(void); /* monotonic, coarse: no system call where th
 void ca_os_write(int fd, const char *text, size_t length);
 size_t ca_os_address_space_limit(void); /* bytes; SIZE_MAX: none */
 bool ca_os_secure(void);                /* AT_SECURE: do not trust the environment */
-uint64_t ca_os_resident(void);          /* bytes resident, 0: unknown */
 
 /* The fault injector (CA_FAULTS builds): lets memory calls fail. `after` calls succeed, then one of every
  * `every` fails (every == 1: all from then on; 0: none ever). Returns how many calls were seen so far. */

@@ -2,7 +2,6 @@
 #include "base/os.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -147,24 +146,4 @@ size_t ca_os_address_space_limit(void)
 bool ca_os_secure(void)
 {
     return getauxval(AT_SECURE) != 0;
-}
-
-uint64_t ca_os_resident(void)
-{
-    char text[64];
-    ssize_t n = -1;
-    KEEP_ERRNO(int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC); if (fd >= 0) {
-        n = read(fd, text, sizeof text - 1);
-        close(fd);
-    });
-    if (n <= 0)
-        return 0;
-    text[n] = '\0';
-    const char *p = text;
-    while (*p && *p != ' ') /* the first number is the size, the second what is resident */
-        p++;
-    uint64_t pages = 0;
-    for (p += *p == ' '; *p >= '0' && *p <= '9'; p++)
-        pages = pages * 10 + (uint64_t)(*p - '0');
-    return pages * ca_os_page_size();
 }

@@ -84,7 +84,7 @@ static uint32_t cache_unload(ca_cache *cache)
     return number;
 }
 
-static void depot_push(ca_bin *bin, uint32_t number)
+void ca_depot_push(ca_bin *bin, uint32_t number)
 {
     ca_magazine *m = ca_magazine_at(number);
     m->next = bin->depot;
@@ -407,7 +407,7 @@ void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
     bin->busy = true;
     if (empty) {
         if (cache_is_loaded(cache))
-            depot_push(bin, cache_unload(cache));
+            ca_depot_push(bin, cache_unload(cache));
         cache_load(cache, class, empty);
         side_step(heap, IDLE_MOST);
     } else if (cache_is_loaded(cache)) {
@@ -469,7 +469,7 @@ void ca_heap_flush(ca_heap *heap)
         ca_cache *cache = &heap->caches[class];
         ca_bin *bin = &heap->class_bins[class];
         if (cache_is_loaded(cache))
-            depot_push(bin, cache_unload(cache));
+            ca_depot_push(bin, cache_unload(cache));
         while (bin->depot) {
             uint32_t number = depot_pop(bin);
             ca_magazine *m = ca_magazine_at(number);

@@ -138,6 +138,8 @@ void ca_heap_tick(ca_heap *heap);
 /* An empty magazine, 0: no memory. */
 uint32_t ca_heap_take_magazine(ca_heap *heap);
 void ca_heap_give_magazine(ca_heap *heap, uint32_t magazine);
+/* A magazine, its count written down, into the depot. */
+void ca_depot_push(ca_bin *bin, uint32_t magazine);
 /* Objects straight to their slabs. */
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count);
 

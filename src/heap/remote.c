@@ -42,10 +42,7 @@ static void magazine_receive(ca_heap *heap, uint32_t number, bool keep)
         }
     ca_bin *bin = &heap->class_bins[class];
     if (keep && bin->depot_count < ca_classes[class].depot && m->count * 2 > ca_classes[class].capacity) {
-        m->next = bin->depot;
-        bin->depot = number;
-        bin->depot_count++;
-        CA_STORE(&bin->depot_objects, bin->depot_objects + m->count);
+        ca_depot_push(bin, number);
     } else {
         ca_heap_return(heap, class, &m->slot[1], m->count);
         ca_heap_give_magazine(heap, number);

@@ -44,9 +44,9 @@ typedef struct layout {
     size_t entries, live, runs, nodes, marks, slabs, magazines, heaps, all; /* bytes */
 } layout;
 
-/* An array's share of the reservation.  Arrays that start a large power of two apart have pages whose addresses differ in high bits only;
- * processors that guess the way of the first-level cache from a hash of the address (AMD since Zen) take such pages for each other, and
- * every other access then costs a miss. An odd number of pages more each time keeps the hashes apart. */
+/* An array's share of the reservation.  Arrays that start a large power of two apart made loops of mixed sizes up to a third slower
+ * (docs/log.md).  The likely cause: their pages' addresses differ in high bits only, and processors that guess the way of the first-level
+ * cache from a hash of the address (AMD since Zen) take such pages for each other. An odd number of pages more keeps them apart. */
 static size_t array_bytes(size_t bytes)
 {
     return ca_round_up(bytes, CA_PAGE) + SKEW;

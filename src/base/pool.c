@@ -2,34 +2,51 @@
 
 #include "base/os.h"
 
-enum { COMMIT_STEP = 16 * CA_PAGE };
+enum { COMMIT_STEP = 16 * CA_PAGE, COMMIT_PART = 16 };
 
-void ca_pool_init(ca_pool *pool, void *range, size_t bytes, size_t record, void *side, size_t side_record)
+void ca_store_init(ca_store *store, void *range, size_t bytes, size_t committed, void *side, uint32_t side_page)
 {
-    size_t most = bytes / record;
-    *pool = (ca_pool){.base = range, .record = (uint32_t)record, .most = (uint32_t)ca_size_min(most, UINT32_MAX), .fresh = 1,
-                      .side = side, .side_record = (uint32_t)side_record};
+    char *end = (char *)range + bytes;
+    *store = (ca_store){.base = range, .low = end, .committed = end - committed, .end = end, .side = side, .side_page = side_page};
 }
 
-/* Commits an array from the page of entry `from` to the end of entry `to`; what is committed already does not change. */
-static bool array_commit(char *array, size_t from, size_t to, size_t record)
+void ca_pool_init(ca_pool *pool, ca_store *store, uint32_t record)
 {
-    size_t start = from * record / CA_PAGE * CA_PAGE;
-    return ca_os_commit(array + start, ca_round_up(to * record, CA_PAGE) - start);
+    *pool = (ca_pool){.base = store->base, .record = record, .store = store};
 }
 
-/* Makes at least one more fresh record usable. */
-static bool pool_grow(ca_pool *pool)
+/* Commits [from, to) of an array, whole pages; what is committed already does not change. */
+static bool array_commit(char *array, size_t from, size_t to)
 {
-    if (pool->fresh >= pool->most)
+    from = from / CA_PAGE * CA_PAGE;
+    return ca_os_commit(array + from, ca_round_up(to, CA_PAGE) - from);
+}
+
+/* A step down: a sixteenth of what there is, so that large processes come here rarely. */
+static bool store_commit(ca_store *store)
+{
+    size_t left = (size_t)(store->committed - store->base) - CA_PAGE;
+    size_t step = ca_round_up((size_t)(store->end - store->committed) / COMMIT_PART, COMMIT_STEP);
+    step = ca_size_min(ca_size_max(step, COMMIT_STEP), left);
+    if (!step)
         return false;
-    size_t target = ca_round_up((size_t)(pool->fresh + 1) * pool->record, COMMIT_STEP) / pool->record;
-    target = ca_size_min(target, pool->most);
-    if (!array_commit(pool->base, pool->committed, target, pool->record) ||
-        (pool->side && !array_commit(pool->side, pool->committed, target, pool->side_record)))
+    size_t to = (size_t)(store->committed - store->base), from = to - step;
+    if (!array_commit(store->base, from, to) ||
+        (store->side && !array_commit(store->side, from / CA_PAGE * store->side_page, to / CA_PAGE * store->side_page)))
         return false;
-    pool->committed = (uint32_t)target;
+    store->committed -= step;
     return true;
+}
+
+/* A page, NULL: no memory. */
+static char *store_take(ca_store *store)
+{
+    char *page = NULL;
+    ca_lock_take(&store->lock);
+    if (store->low > store->committed || store_commit(store))
+        page = store->low -= CA_PAGE;
+    ca_lock_drop(&store->lock);
+    return page;
 }
 
 static uint32_t pool_pop(ca_pool *pool)
@@ -39,8 +56,13 @@ static uint32_t pool_pop(ca_pool *pool)
         pool->free = *ca_pool_link(pool, number);
         return number;
     }
-    if (pool->fresh >= pool->committed && !pool_grow(pool))
-        return 0;
+    if (pool->fresh == pool->end) {
+        char *page = store_take(pool->store);
+        if (!page)
+            return 0;
+        pool->fresh = (uint32_t)((size_t)(page - pool->base) / pool->record);
+        pool->end = pool->fresh + CA_PAGE / pool->record;
+    }
     return pool->fresh++;
 }
 

@@ -1,5 +1,10 @@
-/* A pool of metadata records: equal sizes, numbered, in one flat range of reserved address space that is committed in
- * steps and never given back.  Number 0 is no record.  Any thread: one lock a call; take several at once.
+/* Pools of metadata records: equal sizes, numbered, never given back.
+ *
+ * All pools take their pages from one range, the *store*, which is used from its end downwards and committed in steps; so the first pages of
+ * all kinds of records lie together.  Every pool numbers its records from the store's start: record n lies at base + n * size.
+ * Number 0 is no record.  Any thread: one lock a call; take several at once.
+ *
+ *   [ reserved ………… | committed | pages in pools ]  end
  *
  * A record given back keeps its bytes except the first four, which link the free ones; a new record is zero.
  */
@@ -9,20 +14,30 @@
 #include "base/base.h"
 #include "base/lock.h"
 
+/* [P1] base < committed <= low <= end */
+typedef struct ca_store {
+    char *base;      /* at a page boundary; its first page is never used, so that no number is 0 */
+    char *low;       /* pages from here on belong to pools */
+    char *committed; /* pages from here on may be touched */
+    char *end;
+    char *side;      /* a parallel array, committed with the store; or NULL */
+    uint32_t side_page; /* its bytes for a page of the store */
+    ca_lock lock;
+} ca_store;
+
 typedef struct ca_pool {
-    char *base;         /* record 0, at a page boundary; never used itself */
-    uint32_t record;    /* bytes a record */
-    uint32_t most;      /* records that fit into the reservation, number 0 included */
-    uint32_t committed; /* records that may be touched; [P1] fresh <= committed <= most */
-    uint32_t fresh;     /* the lowest number never handed out */
-    uint32_t free;      /* head of the list of records given back, 0: none */
-    char *side;         /* a parallel array of `side_record` bytes a record, committed with it; or NULL */
-    uint32_t side_record;
+    char *base;      /* the store's */
+    uint32_t record; /* bytes; a page holds a whole number of them, or they are of one page */
+    uint32_t fresh;  /* the next record of the pool's newest page, */
+    uint32_t end;    /* up to here */
+    uint32_t free;   /* head of the list of records given back, 0: none */
+    ca_store *store;
     ca_lock lock;
 } ca_pool;
 
-/* `range` (and `side`) is reserved, not committed. */
-void ca_pool_init(ca_pool *pool, void *range, size_t bytes, size_t record, void *side, size_t side_record);
+/* `range` (and `side`) is reserved; its last `committed` bytes are committed, too, with their part of `side`. */
+void ca_store_init(ca_store *store, void *range, size_t bytes, size_t committed, void *side, uint32_t side_page);
+void ca_pool_init(ca_pool *pool, ca_store *store, uint32_t record);
 
 /* One record, 0: no memory. */
 uint32_t ca_pool_take(ca_pool *pool);

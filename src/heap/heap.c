@@ -452,7 +452,8 @@ ca_heap *ca_heap_create(void)
     heap->pages.bias = ca_region_bias();
     heap->pages.scan_limit = CA_PAGE_SCAN;
     heap->slow_calls = CA_TICK_CALLS;
-    CA_STORE_RELEASE(&heap->state, CA_HEAP_OWNED);
+    heap->state = CA_HEAP_OWNED;
+    ca_heap_enlist(heap);
     return heap;
 }
 

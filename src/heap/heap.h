@@ -83,6 +83,7 @@ typedef struct ca_heap {
     uint32_t spare_slabs; /* slab records */
     uint32_t node_batches;
     uint32_t next; /* in the list of abandoned heaps */
+    uint32_t next_of_all;
     uint32_t slow_calls; /* counts down to the next look at the clock */
     unsigned purge_cursor;
     unsigned idle_hand; /* class */
@@ -98,6 +99,7 @@ typedef struct ca_heap {
 } ca_heap;
 
 _Static_assert(sizeof(ca_heap) <= CA_HEAP_RECORD, "a heap is one record");
+_Static_assert(CA_TAG_CHECKED == 1U << (CA_TAG_HEAP_SHIFT + CA_HEAP_NUMBER_BITS), "the number of a heap ends below the flag");
 
 /* The heap of a thread that has none: every fast path turns away from it. */
 extern ca_heap ca_heap_none;

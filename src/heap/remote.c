@@ -8,6 +8,7 @@
 static struct {
     ca_lock lock;
     uint32_t abandoned; /* a stack, linked by `next`: the heap left last is taken over first */
+    uint32_t all;       /* a stack that only grows, linked by `next_of_all` */
 } list;
 
 /* --- receiving ------------------------------------------------------------------------------------------ */
@@ -188,12 +189,17 @@ ca_heap *ca_heap_adopt(void)
     return found;
 }
 
+void ca_heap_enlist(ca_heap *heap)
+{
+    heap->next_of_all = CA_LOAD(&list.all);
+    while (!__atomic_compare_exchange_n(&list.all, &heap->next_of_all, ca_heap_number(heap), true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+}
+
 void ca_heap_each(void (*fn)(ca_heap *heap, void *argument), void *argument)
 {
-    uint32_t end = CA_LOAD(&ca_region.heaps.fresh);
-    for (uint32_t i = 1; i < end; i++)
-        if (CA_LOAD_ACQUIRE(&ca_heap_at(i)->state) != CA_HEAP_FREE)
-            fn(ca_heap_at(i), argument);
+    for (uint32_t i = CA_LOAD_ACQUIRE(&list.all); i; i = ca_heap_at(i)->next_of_all)
+        fn(ca_heap_at(i), argument);
 }
 
 void ca_heap_lock_list(void)

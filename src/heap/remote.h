@@ -29,6 +29,8 @@ void ca_heap_abandon(ca_heap *heap);
 /* An abandoned heap, now the caller's; NULL: there is none. */
 ca_heap *ca_heap_adopt(void);
 
+/* A new heap: ca_heap_each finds it from now on. */
+void ca_heap_enlist(ca_heap *heap);
 /* Calls fn for every heap that exists; other threads may be using them. */
 void ca_heap_each(void (*fn)(ca_heap *heap, void *argument), void *argument);
 

@@ -12,8 +12,14 @@ enum {
     BASE_ALIGN = 2 << 20,             /* bytes: of the first range; the largest alignment in further ones */
     SKEW = 37 * CA_PAGE,              /* see array_bytes */
     GUARD = 16 * CA_PAGE,
+    ARRAY_STEP = 16 * CA_PAGE,        /* an array grows by this at least */
+    FIRST_STEP = 4 * CA_PAGE,         /* what the window of page entries and marks begins with, each */
+    RECORD_PART = 16,                 /* the store of records: this part of the pages, and at most */
+    SIDE_PAGE = CA_PAGE / sizeof(ca_tlsf_node) * sizeof(uint32_t), /* marks of the nodes in a page of records */
     CLOCK_SHIFT = 4                   /* a mark counts 16 ms */
 };
+
+#define RECORDS_MOST ((uint64_t)CA_HEAP_RECORD << CA_HEAP_NUMBER_BITS) /* bytes */
 
 /* [R1] pages [first, first + committed) are usable, the rest of the part is reserved
  * [R2] parts follow each other in page numbers: parts[i].first + parts[i].pages == parts[i + 1].first */
@@ -24,11 +30,19 @@ typedef struct part {
 
 ca_region_t ca_region;
 
+/* An array that is committed from its start on. */
+typedef struct grown {
+    char *base;
+    size_t committed; /* bytes */
+} grown;
+
 static struct {
     ca_lock lock;
     part parts[PARTS];
     uint32_t part_count;
     ca_page most;  /* page numbers that the side arrays have room for */
+    grown entries, runs, live;
+    ca_store records;
     ca_tlsf tlsf;  /* free: pages nobody owns, committed or not */
     uint32_t batches;
     unsigned cursor;
@@ -40,48 +54,61 @@ static struct {
 
 /* --- metadata ----------------------------------------------------------------------------------------- */
 
+/* Where things lie in the reservation: offsets in bytes from its start.
+ *
+ *   runs ->   …   <- marks | entries ->   …   <- records | live ->   …   guard   pages ->
+ *
+ * Arrows say where they grow. What starts out together lies together: a process that allocates little touches two small windows of metadata, each
+ * of few page tables and made usable by one system call (for process start this was worth 35 and 35 of 130 µs). */
 typedef struct layout {
-    size_t entries, live, runs, nodes, marks, slabs, magazines, heaps, all; /* bytes */
+    size_t runs, marks, entries, records, live, all;
+    size_t marks_bytes, records_bytes;
 } layout;
 
 /* An array's share of the reservation.  Arrays that start a large power of two apart made loops of mixed sizes up to a third slower
  * (docs/log.md).  The likely cause: their pages' addresses differ in high bits only, and processors that guess the way of the first-level
  * cache from a hash of the address (AMD since Zen) take such pages for each other. An odd number of pages more keeps them apart. */
-static size_t array_bytes(size_t bytes)
+static size_t array_bytes(uint64_t bytes)
 {
     return ca_round_up(bytes, CA_PAGE) + SKEW;
 }
 
 static layout layout_for(uint64_t pages)
 {
-    layout l = {
-        .entries = array_bytes(pages * sizeof(ca_page_entry)),
-        .live = array_bytes(pages * LIVE_BYTES),
-        .runs = array_bytes(pages / CA_CHUNK * sizeof(uint32_t)),
-        .nodes = array_bytes(pages * sizeof(ca_tlsf_node)),
-        .marks = array_bytes(pages * sizeof(uint32_t)),
-        .slabs = array_bytes(pages / 2 * CA_SLAB_RECORD),
-        .magazines = array_bytes(pages / 16 * CA_MAGAZINE_RECORD),
-        .heaps = array_bytes(ca_size_min(pages / 64, 1U << 21) * CA_HEAP_RECORD),
-    };
-    l.all = l.entries + l.live + l.runs + l.nodes + l.marks + l.slabs + l.magazines + l.heaps + GUARD;
+    layout l;
+    l.records_bytes = ca_size_min(ca_round_up(pages * (CA_PAGE / RECORD_PART), CA_PAGE), RECORDS_MOST);
+    l.marks_bytes = ca_round_up(l.records_bytes / CA_PAGE * SIDE_PAGE, CA_PAGE);
+    l.runs = 0;
+    l.marks = l.runs + array_bytes(pages / CA_CHUNK * sizeof(uint32_t));
+    l.entries = l.marks + l.marks_bytes;
+    l.records = l.entries + array_bytes(pages * sizeof(ca_page_entry));
+    l.live = l.records + l.records_bytes;
+    l.all = l.live + array_bytes(pages * LIVE_BYTES) + GUARD;
     return l;
 }
 
-static bool range_commit(void *array, size_t from, size_t to)
+/* Makes the first `bytes` usable. */
+static bool grown_to(grown *array, size_t bytes)
 {
-    from = from / CA_PAGE * CA_PAGE;
-    to = ca_round_up(to, CA_PAGE);
-    return ca_region.source->commit(ca_region.source, (char *)array + from, to - from);
+    if (bytes <= array->committed)
+        return true;
+    size_t step = ca_round_up(ca_size_max(array->committed / 8, ARRAY_STEP), CA_PAGE);
+    size_t to = ca_round_up(ca_size_max(bytes, array->committed + step), CA_PAGE);
+    char *from = array->base + array->committed;
+    if (!ca_region.source->commit(ca_region.source, from, to - array->committed)) {
+        to = ca_round_up(bytes, CA_PAGE);
+        if (!ca_region.source->commit(ca_region.source, from, to - array->committed))
+            return false;
+    }
+    array->committed = to;
+    return true;
 }
 
 static bool part_commit_to(part *p, ca_page to)
 {
-    size_t from_page = p->first + p->committed, to_page = p->first + to;
-    /* A failure half-way leaves more committed than is recorded: harmless, committing again changes nothing. */
-    if (!range_commit(ca_region.entries, from_page * sizeof(ca_page_entry), to_page * sizeof(ca_page_entry)) ||
-        !range_commit(ca_region.runs, from_page / CA_CHUNK * sizeof(uint32_t), to_page / CA_CHUNK * sizeof(uint32_t)) ||
-        !range_commit(ca_region.live, from_page * LIVE_BYTES, to_page * LIVE_BYTES) ||
+    size_t pages = p->first + (size_t)to;
+    if (!grown_to(&region.entries, pages * sizeof(ca_page_entry)) || !grown_to(&region.runs, pages / CA_CHUNK * sizeof(uint32_t)) ||
+        !grown_to(&region.live, pages * LIVE_BYTES) ||
         !ca_region.source->commit(ca_region.source, (void *)(p->base + (uintptr_t)p->committed * CA_PAGE),
                                   (size_t)(to - p->committed) * CA_PAGE))
         return false;
@@ -173,17 +200,25 @@ static bool region_reserve(uint64_t pages, uint64_t first)
     if (!at)
         return false;
     ca_os_no_huge_pages(at, l.all); /* sparse by nature: a huge page here is almost all waste */
-    ca_region.entries = (ca_page_entry *)(void *)at;
-    ca_region.live = (ca_live_word *)(void *)(at += l.entries);
-    ca_region.runs = (uint32_t *)(void *)(at += l.live);
-    char *nodes = at + l.runs;
-    ca_region.marks = (uint32_t *)(void *)(nodes + l.nodes);
-    ca_pool_init(&ca_region.nodes, nodes, l.nodes, CA_NODE_BATCH * sizeof(ca_tlsf_node), ca_region.marks,
-                 CA_NODE_BATCH * sizeof *ca_region.marks);
-    ca_pool_init(&ca_region.slabs, at = nodes + l.nodes + l.marks, l.slabs, CA_SLAB_RECORD, NULL, 0);
-    ca_pool_init(&ca_region.magazines, at += l.slabs, l.magazines, CA_MAGAZINE_RECORD, NULL, 0);
-    ca_pool_init(&ca_region.heaps, at += l.magazines, l.heaps, CA_HEAP_RECORD, NULL, 0);
-    ca_region.base = ca_round_up((uintptr_t)(at + l.heaps + GUARD), BASE_ALIGN);
+    size_t marks = FIRST_STEP, records = ARRAY_STEP; /* bytes at the end of those that begin there */
+    if (!ca_region.source->commit(ca_region.source, at + l.entries - marks, marks + FIRST_STEP) ||
+        !ca_region.source->commit(ca_region.source, at + l.live - records, records + ARRAY_STEP)) {
+        ca_region.source->release(ca_region.source, at, l.all + first * CA_PAGE + BASE_ALIGN);
+        return false;
+    }
+    region.runs = (grown){at + l.runs, 0};
+    region.entries = (grown){at + l.entries, FIRST_STEP};
+    region.live = (grown){at + l.live, ARRAY_STEP};
+    ca_region.runs = (uint32_t *)(void *)region.runs.base;
+    ca_region.marks = (uint32_t *)(void *)(at + l.marks);
+    ca_region.entries = (ca_page_entry *)(void *)region.entries.base;
+    ca_region.live = (ca_live_word *)(void *)region.live.base;
+    ca_store_init(&region.records, at + l.records, l.records_bytes, records, at + l.marks, SIDE_PAGE);
+    ca_pool_init(&ca_region.nodes, &region.records, CA_NODE_BATCH * sizeof(ca_tlsf_node));
+    ca_pool_init(&ca_region.slabs, &region.records, CA_SLAB_RECORD);
+    ca_pool_init(&ca_region.magazines, &region.records, CA_MAGAZINE_RECORD);
+    ca_pool_init(&ca_region.heaps, &region.records, CA_HEAP_RECORD);
+    ca_region.base = ca_round_up((uintptr_t)(at + l.all), BASE_ALIGN);
     ca_region.granules = 0;
     region.parts[0] = (part){.base = ca_region.base, .first = 0, .pages = (ca_page)first};
     region.part_count = 1;
@@ -434,10 +469,12 @@ void ca_region_lock_all(void)
     ca_lock_take(&ca_region.slabs.lock);
     ca_lock_take(&ca_region.magazines.lock);
     ca_lock_take(&ca_region.heaps.lock);
+    ca_lock_take(&region.records.lock);
 }
 
 void ca_region_unlock_all(void)
 {
+    ca_lock_drop(&region.records.lock);
     ca_lock_drop(&ca_region.heaps.lock);
     ca_lock_drop(&ca_region.magazines.lock);
     ca_lock_drop(&ca_region.slabs.lock);

@@ -1,8 +1,8 @@
 /* The region: one large reserved range of addresses, its pages handed out by a TLSF over page numbers, and the flat
  * side arrays that say what each page and granule holds.
  *
- *   reservation   [ entries | live map | nodes | slabs | magazines | heaps ]  guard  [ pages 0 … ]
- *                   metadata, committed as it is needed                              user memory
+ *   reservation   [ runs | marks | entries | records | live map ]  guard  [ pages 0 … ]
+ *                   metadata, committed as it is needed                    user memory
  *
  * An address is ours iff address - base < committed size: one subtraction.  Where the address space is limited (RLIMIT_AS) the first
  * range is small, and further ranges continue the page numbers; they are found by ca_region_granule_far.
@@ -44,7 +44,8 @@ typedef struct ca_region_t {
 extern ca_region_t ca_region;
 
 /* Nodes come in records; the first of each only links it. */
-enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 4096 };
+enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 4096,
+       CA_HEAP_NUMBER_BITS = 21 /* of a tag */ };
 
 /* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed. */
 #define CA_MARK_MOVED UINT32_MAX

@@ -44,60 +44,88 @@ static void a_line_is_one_write(void **state)
 
 /* --- pool ----------------------------------------------------------------------------------------------------- */
 
-enum { RECORD = 48, POOL_BYTES = 1 << 20 };
+enum { RECORD = 128, STORE_BYTES = 1 << 20, SIDE_PAGE = 512, RECORDS = (STORE_BYTES - CA_PAGE) / RECORD };
 
-static ca_pool pool_new(void)
+static ca_store store;
+
+static ca_pool pool_new(size_t committed)
 {
     ca_pool pool;
-    void *range = ca_os_reserve(POOL_BYTES), *side = ca_os_reserve(POOL_BYTES);
+    char *range = ca_os_reserve(STORE_BYTES), *side = ca_os_reserve(STORE_BYTES / CA_PAGE * SIDE_PAGE);
     assert_non_null(range);
     assert_non_null(side);
-    ca_pool_init(&pool, range, POOL_BYTES, RECORD, side, 4);
+    if (committed) {
+        assert_true(ca_os_commit(range + STORE_BYTES - committed, committed));
+        assert_true(ca_os_commit(side, STORE_BYTES / CA_PAGE * SIDE_PAGE));
+    }
+    ca_store_init(&store, range, STORE_BYTES, committed, side, SIDE_PAGE);
+    ca_pool_init(&pool, &store, RECORD);
     return pool;
 }
 
-static void pool_drop(ca_pool *pool)
+static void pool_drop(void)
 {
-    ca_os_release(pool->base, POOL_BYTES);
-    ca_os_release(pool->side, POOL_BYTES);
+    ca_os_release(store.base, STORE_BYTES);
+    ca_os_release(store.side, STORE_BYTES / CA_PAGE * SIDE_PAGE);
 }
 
 static void a_pool_gives_each_record_once_until_none_is_left(void **state)
 {
     (void)state;
     static const char zero[RECORD];
-    ca_pool pool = pool_new();
-    uint32_t count = 0, number, last = 0;
+    static bool seen[STORE_BYTES / RECORD];
+    ca_pool pool = pool_new(0);
+    uint32_t count = 0, number, last = 0, first = 0;
     while ((number = ca_pool_take(&pool)) != 0) {
-        assert_int_equal(number, ++count);
+        assert_in_range(number, CA_PAGE / RECORD, STORE_BYTES / RECORD - 1); /* the store's first page has number 0 */
+        assert_false(seen[number]);
+        seen[number] = true;
         assert_memory_equal(ca_pool_at(&pool, number), zero, RECORD);
         memset(ca_pool_at(&pool, number), 0xff, RECORD);
-        memset(pool.side + number * 4, 0xff, 4);
+        memset(store.side + number * (SIDE_PAGE * RECORD / CA_PAGE), 0xff, SIDE_PAGE * RECORD / CA_PAGE);
         last = number;
+        first = first ? first : number;
+        count++;
     }
-    assert_int_equal(count, POOL_BYTES / RECORD - 1); /* number 0 is none */
-    assert_true(pool.fresh <= pool.committed && pool.committed <= pool.most);
-    *ca_pool_link(&pool, last) = 1; /* two of them, linked, come back in that order */
-    ca_pool_give_list(&pool, last, 1);
+    assert_int_equal(count, RECORDS);
+    assert_true(store.base < store.committed && store.committed <= store.low && store.low <= store.end);
+    *ca_pool_link(&pool, last) = first; /* two of them, linked, come back in that order */
+    ca_pool_give_list(&pool, last, first);
     assert_int_equal(ca_pool_take(&pool), last);
-    assert_int_equal(ca_pool_take(&pool), 1);
+    assert_int_equal(ca_pool_take(&pool), first);
     assert_int_equal(ca_pool_take(&pool), 0);
-    pool_drop(&pool);
+    pool_drop();
 }
 
 static void a_list_is_linked_and_may_be_short(void **state)
 {
     (void)state;
-    ca_pool pool = pool_new();
+    ca_pool pool = pool_new(CA_PAGE);
     uint32_t n = 0;
     for (uint32_t r = ca_pool_take_list(&pool, 5); r; r = *ca_pool_link(&pool, r))
         n++;
     assert_int_equal(n, 5);
     for (uint32_t r = ca_pool_take_list(&pool, UINT32_MAX); r; r = *ca_pool_link(&pool, r))
         n++;
-    assert_int_equal(n, POOL_BYTES / RECORD - 1);
+    assert_int_equal(n, RECORDS);
     assert_int_equal(ca_pool_take_list(&pool, 1), 0);
-    pool_drop(&pool);
+    pool_drop();
+}
+
+/* Two kinds of records never share a byte, and begin beside each other at the store's end. */
+static void pools_of_one_store_lie_together(void **state)
+{
+    (void)state;
+    ca_pool small = pool_new(CA_PAGE), page;
+    ca_pool_init(&page, &store, CA_PAGE);
+    char *a = ca_pool_at(&small, ca_pool_take(&small)), *b = ca_pool_at(&page, ca_pool_take(&page));
+    assert_ptr_equal(a, store.end - CA_PAGE);
+    assert_ptr_equal(b, store.end - 2 * CA_PAGE);
+    memset(b, 0xff, CA_PAGE);
+    for (uint32_t i = 1; i < CA_PAGE / RECORD; i++)
+        assert_ptr_equal(ca_pool_at(&small, ca_pool_take(&small)), a + i * RECORD);
+    assert_ptr_equal(ca_pool_at(&small, ca_pool_take(&small)), b - CA_PAGE);
+    pool_drop();
 }
 
 static void *pool_user(void *argument)
@@ -129,10 +157,10 @@ static void run_threads(void *(*run)(void *), void *argument)
 static void threads_never_hold_the_same_record(void **state)
 {
     (void)state;
-    ca_pool pool = pool_new();
+    ca_pool pool = pool_new(0);
     run_threads(pool_user, &pool);
-    assert_true(pool.fresh <= THREADS + 1);
-    pool_drop(&pool);
+    assert_ptr_equal(store.low, store.end - CA_PAGE); /* never more than THREADS in use */
+    pool_drop();
 }
 
 /* --- lock ------------------------------------------------------------------------------------------------------ */
@@ -170,6 +198,7 @@ int main(void)
         cmocka_unit_test(a_line_is_one_write),
         cmocka_unit_test(a_pool_gives_each_record_once_until_none_is_left),
         cmocka_unit_test(a_list_is_linked_and_may_be_short),
+        cmocka_unit_test(pools_of_one_store_lie_together),
         cmocka_unit_test(threads_never_hold_the_same_record),
         cmocka_unit_test(a_lock_keeps_threads_apart),
     };

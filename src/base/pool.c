@@ -2,7 +2,7 @@
 
 #include "base/os.h"
 
-enum { COMMIT_STEP = 16 * CA_PAGE, COMMIT_PART = 16 };
+enum { COMMIT_STEP = 16 * CA_PAGE, COMMIT_PART = 16, ODD_PAGES = 16 };
 
 void ca_store_init(ca_store *store, void *range, size_t bytes, size_t committed, void *side, uint32_t side_page)
 {
@@ -12,7 +12,7 @@ void ca_store_init(ca_store *store, void *range, size_t bytes, size_t committed,
 
 void ca_pool_init(ca_pool *pool, ca_store *store, uint32_t record)
 {
-    *pool = (ca_pool){.base = store->base, .record = record, .store = store};
+    *pool = (ca_pool){.base = store->base, .record = record, .store = store, .pages = CA_PAGE % record ? ODD_PAGES : 1};
 }
 
 /* Commits [from, to) of an array, whole pages; what is committed already does not change. */
@@ -38,13 +38,15 @@ static bool store_commit(ca_store *store)
     return true;
 }
 
-/* A page, NULL: no memory. */
-static char *store_take(ca_store *store)
+/* pages <= ODD_PAGES. NULL: no memory. */
+static char *store_take(ca_store *store, uint32_t pages)
 {
     char *page = NULL;
     ca_lock_take(&store->lock);
-    if (store->low > store->committed || store_commit(store))
-        page = store->low -= CA_PAGE;
+    if ((size_t)(store->low - store->committed) >= pages * (size_t)CA_PAGE || store_commit(store)) {
+        if ((size_t)(store->low - store->committed) >= pages * (size_t)CA_PAGE)
+            page = store->low -= pages * (size_t)CA_PAGE;
+    }
     ca_lock_drop(&store->lock);
     return page;
 }
@@ -57,11 +59,12 @@ static uint32_t pool_pop(ca_pool *pool)
         return number;
     }
     if (pool->fresh == pool->end) {
-        char *page = store_take(pool->store);
+        char *page = store_take(pool->store, pool->pages);
         if (!page)
             return 0;
-        pool->fresh = (uint32_t)((size_t)(page - pool->base) / pool->record);
-        pool->end = pool->fresh + CA_PAGE / pool->record;
+        size_t from = (size_t)(page - pool->base), to = from + pool->pages * (size_t)CA_PAGE;
+        pool->fresh = (uint32_t)((from + pool->record - 1) / pool->record);
+        pool->end = (uint32_t)(to / pool->record);
     }
     return pool->fresh++;
 }
@@ -92,4 +95,15 @@ void ca_pool_give_list(ca_pool *pool, uint32_t first, uint32_t last)
     *ca_pool_link(pool, last) = pool->free;
     pool->free = first;
     ca_lock_drop(&pool->lock);
+}
+
+void ca_pool_give_chain(ca_pool *pool, uint32_t *head)
+{
+    uint32_t first = *head, last = first;
+    if (!first)
+        return;
+    while (*ca_pool_link(pool, last))
+        last = *ca_pool_link(pool, last);
+    *head = 0;
+    ca_pool_give_list(pool, first, last);
 }

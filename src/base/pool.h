@@ -27,9 +27,10 @@ typedef struct ca_store {
 
 typedef struct ca_pool {
     char *base;      /* the store's */
-    uint32_t record; /* bytes; a page holds a whole number of them, or they are of one page */
-    uint32_t fresh;  /* the next record of the pool's newest page, */
+    uint32_t record; /* bytes */
+    uint32_t fresh;  /* the next record of the pool's newest pages, */
     uint32_t end;    /* up to here */
+    uint32_t pages;  /* taken at once: one, if it holds a whole number of records */
     uint32_t free;   /* head of the list of records given back, 0: none */
     ca_store *store;
     ca_lock lock;
@@ -45,6 +46,8 @@ uint32_t ca_pool_take(ca_pool *pool);
 uint32_t ca_pool_take_list(ca_pool *pool, uint32_t wanted);
 /* Gives back a list linked by the first words. */
 void ca_pool_give_list(ca_pool *pool, uint32_t first, uint32_t last);
+/* The same for the list that starts at *head, of any length; it is empty then. */
+void ca_pool_give_chain(ca_pool *pool, uint32_t *head);
 
 CA_INLINE void *ca_pool_at(const ca_pool *pool, uint32_t number)
 {

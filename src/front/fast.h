@@ -8,7 +8,7 @@
  *
  * The checks (live map) are a second path, and which path is taken is in the heap's own numbers: with check=off the first
  * comparison leads to the first path and nothing is tested for; with check=on it fails and the second one holds.
- * ca_heap_none, what a thread starts with, fails both.
+ * ca_target_none, what a thread starts with, fails both, and so do contexts that are no heaps.
  */
 #ifndef CA_FRONT_FAST_H
 #define CA_FRONT_FAST_H
@@ -16,24 +16,24 @@
 #include "front/front.h"
 #include "heap/live.h"
 
-CA_INLINE ca_cache *ca_fast_cache(ca_heap *heap, size_t offset)
+CA_INLINE ca_cache *ca_fast_cache(ca_target *target, size_t offset)
 {
-    return (ca_cache *)(void *)((char *)heap->caches + offset);
+    return (ca_cache *)(void *)((char *)ca_heap_of(target)->caches + offset);
 }
 
 /* NULL: not from here; ask ca_front_malloc. */
 CA_INLINE void *ca_fast_malloc(size_t size)
 {
-    ca_heap *heap = ca_current;
-    if (CA_LIKELY(size < heap->fast_end)) {
-        ca_cache *cache = ca_fast_cache(heap, heap->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
+    ca_target *target = ca_current;
+    if (CA_LIKELY(size < target->fast_end)) {
+        ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
         void **top = cache->top, *p = *top;
         if (CA_LIKELY(p != NULL))
             CA_STORE(&cache->top, top - 1);
         return p;
     }
-    if (CA_LIKELY(size < heap->checked_end)) {
-        ca_cache *cache = ca_fast_cache(heap, heap->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
+    if (CA_LIKELY(size < target->checked_end)) {
+        ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
         void **top = cache->top, *p = *top;
         if (CA_LIKELY(p != NULL)) {
             CA_STORE(&cache->top, top - 1);
@@ -51,13 +51,13 @@ CA_INLINE bool ca_fast_free(void *p)
     ca_granule g = offset >> CA_GRANULE_SHIFT | offset << (64 - CA_GRANULE_SHIFT);
     if (CA_UNLIKELY(g >= CA_LOAD(&ca_region.granules)))
         return false;
-    ca_heap *heap = ca_current;
-    uint32_t x = CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag) ^ heap->free_tag;
+    ca_target *target = ca_current;
+    uint32_t x = CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag) ^ target->free_tag;
     if (CA_LIKELY(x < CA_TAG_CACHES)) {
-        ca_cache *cache = ca_fast_cache(heap, x);
+        ca_cache *cache = ca_fast_cache(target, x);
         void **top = cache->top;
         if (CA_UNLIKELY(top == cache->limit)) {
-            ca_heap_put_full(heap, cache, p);
+            ca_heap_put_full(ca_heap_of(target), cache, p);
             return true;
         }
         top[1] = p;
@@ -66,12 +66,12 @@ CA_INLINE bool ca_fast_free(void *p)
     }
     x ^= CA_TAG_CHECKED;
     if (CA_LIKELY(x < CA_TAG_CACHES)) {
-        ca_cache *cache = ca_fast_cache(heap, x);
+        ca_cache *cache = ca_fast_cache(target, x);
         if (CA_UNLIKELY(!ca_live_clear(g)))
             return false;
         void **top = cache->top;
         if (CA_UNLIKELY(top == cache->limit)) {
-            ca_heap_put_full(heap, cache, p);
+            ca_heap_put_full(ca_heap_of(target), cache, p);
             return true;
         }
         top[1] = p;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/print.h"
+#include "front/context.h"
 #include "front/fast.h"
 #include "front/process.h"
 #include "heap/large.h"
@@ -15,58 +16,116 @@ enum { SHRINK_PART = 2, SHRINK_LEAST = 64 };
 
 /* --- allocation ------------------------------------------------------------------------------------------ */
 
-/* The heap to allocate from, and whether it is only borrowed for this call. */
-static ca_heap *heap_get(bool *borrowed)
+/* A thread without a heap: it gets one now, or borrows one for this call. */
+CA_COLD static ca_heap *heap_get(bool *borrowed)
 {
-    ca_heap *heap = ca_current;
-    *borrowed = false;
-    if (CA_LIKELY(heap != &ca_heap_none))
-        return heap;
-    if (ca_thread_home())
-        return ca_current;
-    *borrowed = true;
-    return ca_thread_borrow();
+    ca_heap *home = ca_thread_home();
+    *borrowed = !home;
+    return home ? home : ca_thread_borrow();
 }
 
-#define WITH_HEAP(result, call)             \
-    do {                                    \
-        bool borrowed_;                     \
-        ca_heap *heap = heap_get(&borrowed_); \
-        (result) = heap ? (call) : NULL;    \
-        if (CA_UNLIKELY(borrowed_ && heap)) \
-            ca_thread_return(heap);         \
-    } while (0)
-
-CA_COLD static void *malloc_first(size_t size)
+CA_COLD static void *none_alloc(size_t size, size_t align, bool zero)
 {
-    void *p;
-    WITH_HEAP(p, ca_heap_malloc(heap, size));
+    bool borrowed;
+    ca_heap *heap = heap_get(&borrowed);
+    if (!heap)
+        return NULL;
+    void *p = zero ? ca_heap_calloc(heap, size) : ca_heap_memalign(heap, align, size);
+    if (borrowed)
+        ca_thread_return(heap);
     return p;
+}
+
+CA_INLINE ca_context *short_context(ca_target *target)
+{
+    return (ca_context *)(void *)target;
+}
+
+static void *short_alloc(ca_context *c, size_t size, size_t align)
+{
+    return ca_bump_alloc(&c->bump, &c->account, ca_context_number(c), size, align);
+}
+
+static void *target_alloc(ca_target *target, size_t size, size_t align)
+{
+    if (target->kind == CA_TARGET_SHORT)
+        return short_alloc(short_context(target), size, align);
+    return ca_heap_memalign(ca_heap_of(target), align, size);
+}
+
+/* A context's request was refused, or a limit was crossed: what this thread freed of it comes home, and those who asked for it are told; then once more. */
+CA_COLD static void *context_retry(size_t size, size_t align)
+{
+    ca_heap *home = ca_thread_home();
+    if (home)
+        ca_remote_flush(home);
+    if (ca_current->kind == CA_TARGET_LONG)
+        (void)ca_remote_drain(ca_heap_of(ca_current));
+    ca_context *c = ca_context_current();
+    if (c)
+        ca_context_press(c);
+    return target_alloc(ca_current, size, align);
+}
+
+/* After a call: tells whose soft limit it crossed. */
+CA_INLINE void context_told(void)
+{
+    ca_context *c = ca_context_current();
+    for (const ca_account *a = c ? &c->account : NULL; a; a = a->parent)
+        if (CA_UNLIKELY(CA_LOAD(&a->pressed))) {
+            ca_context_press(c);
+            return;
+        }
 }
 
 void *ca_front_malloc(size_t size)
 {
-    ca_heap *heap = ca_current;
+    ca_target *target = ca_current;
+    void *p;
     if (CA_UNLIKELY(size > CA_MAX_SIZE))
         return NULL;
-    return CA_LIKELY(heap != &ca_heap_none) ? ca_heap_malloc(heap, size) : malloc_first(size);
+    if (target->kind == CA_TARGET_SHORT)
+        p = short_alloc(short_context(target), size, CA_GRANULE);
+    else if (CA_LIKELY(target->kind != CA_TARGET_NONE))
+        p = ca_heap_malloc(ca_heap_of(target), size);
+    else
+        return none_alloc(size, CA_GRANULE, false);
+    if (CA_UNLIKELY(!p) && target->kind != CA_TARGET_HOME)
+        p = context_retry(size, CA_GRANULE);
+    if (target->kind != CA_TARGET_HOME)
+        context_told();
+    return p;
 }
 
 void *ca_front_calloc(size_t size)
 {
-    void *p;
+    ca_target *target = ca_current;
     if (CA_UNLIKELY(size > CA_MAX_SIZE))
         return NULL;
-    WITH_HEAP(p, ca_heap_calloc(heap, size));
+    if (target->kind == CA_TARGET_NONE)
+        return none_alloc(size, CA_GRANULE, true);
+    void *p = ca_target_is_heap(target) ? ca_heap_calloc(ca_heap_of(target), size) : NULL;
+    if (!p && target->kind != CA_TARGET_HOME) {
+        p = ca_front_malloc(size);
+        p = p ? memset(p, 0, size) : NULL;
+    }
+    if (target->kind != CA_TARGET_HOME)
+        context_told();
     return p;
 }
 
 void *ca_front_memalign(size_t align, size_t size)
 {
-    void *p;
+    ca_target *target = ca_current;
     if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
         return NULL;
-    WITH_HEAP(p, ca_heap_memalign(heap, align, size));
+    if (target->kind == CA_TARGET_NONE)
+        return none_alloc(size, align, false);
+    void *p = target_alloc(target, size, align);
+    if (!p && target->kind != CA_TARGET_HOME)
+        p = context_retry(size, align);
+    if (target->kind != CA_TARGET_HOME)
+        context_told();
     return p;
 }
 
@@ -75,8 +134,14 @@ void *ca_front_memalign(size_t align, size_t size)
 typedef struct block {
     ca_granule g;
     uint32_t tag;
-    const char *function;
+    ca_context *context; /* of a bumped block */
 } block;
+
+/* Of a short context. */
+static bool block_is_bumped(const block *b)
+{
+    return b->tag == CA_TAG_BUMP || b->tag == CA_TAG_NEST;
+}
 
 /* false: foreign. Returns only for what may be freed: with checks, a live object; without, anything in a page in use. */
 static bool block_find(const void *p, const char *function, block *b)
@@ -90,14 +155,22 @@ static bool block_find(const void *p, const char *function, block *b)
     if (CA_UNLIKELY((uintptr_t)p % CA_GRANULE && ca_heap_setting.check))
         ca_verdict_misaligned(function, p);
     b->tag = CA_LOAD(&ca_region.entries[ca_granule_page(b->g)].tag);
-    if (CA_UNLIKELY(ca_heap_setting.check ? !ca_live_test(b->g) : !b->tag))
+    if (CA_UNLIKELY(block_is_bumped(b))) {
+        b->context = ca_context_of(ca_granule_page(b->g), b->tag, p);
+        if (!b->context || !ca_bump_is_live(&b->context->bump, p))
+            ca_verdict(function, p, b->g);
+        return true;
+    }
+    if (CA_UNLIKELY(!b->tag || (ca_heap_setting.check && !ca_live_test(b->g))))
         ca_verdict(function, p, b->g);
     return true;
 }
 
-static size_t block_size(const block *b)
+static size_t block_size(const block *b, const void *p)
 {
     uint32_t x = b->tag & CA_TAG_CLASS_MASK;
+    if (CA_UNLIKELY(block_is_bumped(b)))
+        return ca_bump_size(&b->context->bump, p);
     return x < CA_TAG_CACHES ? ca_classes[x >> CA_TAG_CLASS_SHIFT].size : ca_large_size(ca_granule_page(b->g));
 }
 
@@ -106,7 +179,7 @@ enum ca_found ca_front_usable(const void *p, size_t *size, const char *function)
     block b;
     if (!block_find(p, function, &b))
         return CA_FOREIGN;
-    *size = block_size(&b);
+    *size = block_size(&b, p);
     return CA_OURS;
 }
 
@@ -121,6 +194,11 @@ size_t ca_front_good_size(size_t size)
 }
 
 /* --- free ----------------------------------------------------------------------------------------------------- */
+
+CA_INLINE bool is_own(ca_target *target, uint32_t tag)
+{
+    return ca_target_is_heap(target) && (tag ^ ca_heap_of(target)->tag) >> CA_TAG_HEAP_SHIFT == 0;
+}
 
 /* A block of the heap that this thread has. */
 static void own_free(ca_heap *heap, const block *b, void *p)
@@ -141,9 +219,12 @@ CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
         return CA_OURS;
     if (!block_find(p, function, &b))
         return CA_FOREIGN;
-    ca_heap *heap = ca_current;
-    if (CA_LIKELY((b.tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT == 0)) {
-        own_free(heap, &b, p);
+    ca_target *target = ca_current;
+    if (CA_LIKELY(is_own(target, b.tag))) {
+        own_free(ca_heap_of(target), &b, p);
+    } else if (block_is_bumped(&b)) {
+        if (!ca_bump_free(&b.context->bump, p, target == &b.context->target))
+            ca_verdict(function, p, b.g);
     } else if (b.tag == CA_TAG_HUGE) {
         if (!ca_huge_free(ca_granule_page(b.g), ca_heap_setting.check))
             ca_verdict(function, p, b.g);
@@ -162,8 +243,12 @@ CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
 /* The same block at another size, where that is cheap. NULL: copy. */
 static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
 {
-    ca_heap *heap = ca_current;
+    ca_target *target = ca_current;
     bool huge = b->tag == CA_TAG_HUGE, large = (b->tag & CA_TAG_CLASS_MASK) == CA_TAG_LARGE;
+    if (CA_UNLIKELY(block_is_bumped(b))) {
+        bool mine = target == &b->context->target;
+        return (mine ? ca_bump_resize(&b->context->bump, p, size) : size <= old) ? p : NULL;
+    }
     if (!huge && !large)
         return size <= old && (size > old / SHRINK_PART || old <= SHRINK_LEAST) ? p : NULL;
     if (ca_front_good_size(size) == old)
@@ -171,26 +256,47 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
     /* What becomes small enough for a slab, or for a heap's own pages, moves there. */
     if (size <= CA_SMALL_MAX || (huge && !ca_large_is_huge(size, 1)))
         return NULL;
-    if (huge || (b->tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT == 0)
-        if (ca_large_resize(heap, ca_granule_page(b->g), size))
+    if (huge || is_own(target, b->tag))
+        if (ca_large_resize(is_own(target, b->tag) ? ca_heap_of(target) : NULL, ca_granule_page(b->g), size))
             return p;
     return NULL;
 }
 
-/* A huge block's pages go to a new place. */
-static void *move_huge(const block *b, size_t size)
+/* In the current context's numbers. */
+static void resize_count(size_t old, size_t size)
 {
-    void *to = NULL;
-    if (b->tag == CA_TAG_HUGE)
-        WITH_HEAP(to, ca_huge_move(heap, ca_granule_page(b->g), size));
-    return to;
+    ca_context *c = ca_context_current();
+    if (CA_LIKELY(!c))
+        return;
+    if (size > old)
+        CA_BUMP(&c->grown, 1);
+    else
+        CA_BUMP(&c->shrunk, 1);
 }
 
-static void *copy_to_new(void *p, size_t old, size_t size)
+bool ca_front_resize(void *p, size_t size)
 {
-    void *to = ca_fast_malloc(size);
+    block b;
+    if (size > CA_MAX_SIZE || !block_find(p, "ctxalloc_resize", &b))
+        return false;
+    size_t old = block_size(&b, p);
+    return size <= old || resize_in_place(&b, p, old, size) != NULL;
+}
+
+/* A new block of the same owner. */
+static void *alloc_beside(const block *b, const void *p, size_t size)
+{
+    ca_context *owner = ca_context_resolve(ca_context_of(ca_granule_page(b->g), b->tag, p));
+    if (CA_LIKELY(owner == ca_context_current()))
+        return ca_front_malloc(size);
+    return ca_context_malloc(owner, size, CA_GRANULE);
+}
+
+static void *copy_to_new(const block *b, void *p, size_t old, size_t size)
+{
+    void *to = is_own(ca_current, b->tag) ? ca_fast_malloc(size) : NULL;
     if (!to)
-        to = ca_front_malloc(size);
+        to = alloc_beside(b, p, size);
     if (!to)
         return size <= old ? p : NULL; /* shrinking never fails */
     memcpy(to, p, old < size ? old : size);
@@ -208,13 +314,49 @@ enum ca_found ca_front_realloc(void *p, size_t size, void **result)
         *result = NULL;
         return CA_OURS;
     }
-    size_t old = block_size(&b);
+    size_t old = block_size(&b, p);
     *result = resize_in_place(&b, p, old, size);
+    if (*result)
+        resize_count(old, size);
+    if (!*result && b.tag == CA_TAG_HUGE)
+        *result = ca_huge_move(ca_granule_page(b.g), size);
     if (!*result)
-        *result = move_huge(&b, size);
-    if (!*result)
-        *result = copy_to_new(p, old, size);
+        *result = copy_to_new(&b, p, old, size);
     return CA_OURS;
+}
+
+/* --- inspection ------------------------------------------------------------------------------------------------------- */
+
+bool ca_front_page_owner(const void *p, struct ca_context **owner)
+{
+    ca_granule g = ca_region_granule(p);
+    if (g == UINT64_MAX)
+        return false;
+    const void *start = ca_verdict_start(p, g);
+    ca_page page = ca_granule_page(start ? ca_region_granule(start) : g);
+    uint32_t tag = CA_LOAD(&ca_region.entries[page].tag);
+    *owner = tag ? ca_context_resolve(ca_context_of(page, tag, start ? start : p)) : NULL;
+    return tag != 0;
+}
+
+ca_inspection ca_front_inspect(const void *p)
+{
+    ca_inspection found = {CA_IS_FOREIGN, NULL, 0, NULL};
+    ca_granule g = ca_region_granule(p);
+    if (g == UINT64_MAX)
+        return found;
+    found.what = CA_IS_DEAD;
+    const void *start = ca_verdict_start(p, g);
+    if (!start)
+        return found;
+    block b = {.g = ca_region_granule(start)};
+    ca_page page = ca_granule_page(b.g);
+    b.tag = CA_LOAD(&ca_region.entries[page].tag);
+    b.context = ca_context_of(page, b.tag, start);
+    bool live = block_is_bumped(&b) ? b.context && ca_bump_is_live(&b.context->bump, start) : !ca_heap_setting.check || ca_live_test(b.g);
+    if (!live)
+        return found;
+    return (ca_inspection){start == p ? CA_IS_LIVE : CA_IS_INTERIOR, start, block_size(&b, start), ca_context_resolve(b.context)};
 }
 
 /* --- the process as a whole ------------------------------------------------------------------------------------------ */

@@ -30,6 +30,21 @@ __attribute__((nonnull)) enum ca_found ca_front_realloc(void *p, size_t size, vo
 /* Bytes that may be used. */
 enum ca_found ca_front_usable(const void *p, size_t *size, const char *function);
 
+/* In place or not at all. p: a live block of ours. */
+bool ca_front_resize(void *p, size_t size);
+
+/* What an address is, without ending anything. Exact with checks. */
+enum ca_what { CA_IS_FOREIGN, CA_IS_LIVE, CA_IS_INTERIOR, CA_IS_DEAD };
+typedef struct ca_inspection {
+    enum ca_what what;
+    const void *start; /* LIVE, INTERIOR */
+    size_t size;
+    struct ca_context *owner; /* NULL: none, global */
+} ca_inspection;
+ca_inspection ca_front_inspect(const void *p);
+/* Whose page it is, if anybody's. */
+bool ca_front_page_owner(const void *p, struct ca_context **owner);
+
 /* What ca_front_malloc(size) gives room for. */
 size_t ca_front_good_size(size_t size);
 /* Gives unused memory back to the kernel; whether there was any. */
@@ -50,7 +65,7 @@ void ca_front_print_stats(int fd);
 /* --- threads and start (front/thread.c) --- */
 
 /* The heap that malloc takes from in this thread: its own, or the context it switched to. */
-extern __thread ca_heap *ca_current __attribute__((tls_model("initial-exec")));
+extern __thread ca_target *ca_current __attribute__((tls_model("initial-exec")));
 
 /* The thread's own heap, attached on first use. NULL: there is no memory, or the thread has passed its teardown. */
 ca_heap *ca_thread_home(void);

@@ -5,6 +5,7 @@
 
 #include "base/lock.h"
 #include "base/os.h"
+#include "front/context.h"
 #include "front/front.h"
 #include "heap/remote.h"
 
@@ -32,6 +33,7 @@ static void options_read(char **environment)
     }
     process.options_known = environment != NULL;
     ca_heap_setting.decay = (uint32_t)ca_process_options.decay;
+    ca_account_process.hard = ca_process_options.limit;
 }
 
 static bool start(void)
@@ -65,6 +67,7 @@ bool ca_process_start(void)
 /* The order of the locks: list of heaps, region, pools. Registered first of all, so that our prepare runs last. */
 static void fork_prepare(void)
 {
+    ca_context_lock_all();
     ca_heap_lock_list();
     ca_region_lock_all();
 }
@@ -73,12 +76,14 @@ static void fork_parent(void)
 {
     ca_region_unlock_all();
     ca_heap_unlock_list();
+    ca_context_unlock_all();
 }
 
 static void fork_child(void)
 {
     fork_parent();
     ca_thread_after_fork();
+    ca_context_after_fork();
 }
 
 /* --- constructor and destructor ----------------------------------------------------------------------------------- */
@@ -92,8 +97,8 @@ __attribute__((constructor(101))) static void process_constructor(int argc, char
         options_read(environment);
         if (ca_heap_setting.check && ca_process_options.check == CA_CHECK_OFF) {
             ca_heap_setting.check = false; /* the one thread there is has the one heap there is */
-            if (ca_current != &ca_heap_none)
-                ca_heap_uncheck(ca_current);
+            if (ca_current != &ca_target_none)
+                ca_heap_uncheck(ca_heap_of(ca_current));
         }
     }
     /* Not on the first malloc: that may come from inside pthread_atfork, which holds its lock. */

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include "front/context.h"
 #include "front/front.h"
 #include "front/process.h"
 #include "heap/remote.h"
@@ -21,7 +22,7 @@ enum { NEW, ATTACHED, ENDED };
 /* Rounds of key destructors that ours waits. A sanitizer's runtime ends the thread in the last one, and its own code must not run after. */
 enum { ROUNDS = CA_INTERPOSE ? PTHREAD_DESTRUCTOR_ITERATIONS : PTHREAD_DESTRUCTOR_ITERATIONS - 2 };
 
-TLS ca_heap *ca_current = &ca_heap_none;
+TLS ca_target *ca_current = &ca_target_none;
 static TLS ca_heap *home;
 static TLS uint8_t state;
 static TLS uint8_t rounds; /* of key destructors still to come */
@@ -34,8 +35,9 @@ static void thread_end(void *heap)
 {
     if (rounds && --rounds && !pthread_setspecific(key, heap))
         return;
+    ca_context_thread_end(heap);
     state = ENDED;
-    ca_current = &ca_heap_none;
+    ca_current = &ca_target_none;
     home = NULL;
     ca_heap_abandon(heap);
 }
@@ -55,7 +57,7 @@ CA_COLD static ca_heap *thread_attach(void)
     if (!heap)
         return NULL;
     home = heap;
-    ca_current = heap;
+    ca_current = &heap->target;
     state = ATTACHED;
     rounds = ROUNDS;
     if (key_made)

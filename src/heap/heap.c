@@ -17,14 +17,15 @@ enum {
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_MOST = 8,        /* objects of one step, where little else is done in the call; otherwise */
     IDLE_FEW = 3,
-    IDLE_KEEP = 8
+    IDLE_KEEP = 8,
+    COLD_CALLS = 12       /* of a class of a context before it gets a magazine: small contexts stay small */
 };
 
 /* What a cache without a magazine has loaded: empty and full at once. */
 static void *no_slot[1];
 
 /* No page has this tag, with or without CA_TAG_CHECKED: all frees go the slow way. */
-ca_heap ca_heap_none = {.free_tag = ~CA_TAG_CHECKED};
+ca_target ca_target_none = {.kind = CA_TARGET_NONE, .free_tag = ~CA_TAG_CHECKED};
 
 ca_heap_settings ca_heap_setting = {.check = true, .decay = 1000};
 
@@ -90,7 +91,7 @@ void ca_depot_push(ca_bin *bin, uint32_t number)
     m->next = bin->depot;
     bin->depot = number;
     bin->depot_count++;
-    CA_STORE(&bin->depot_objects, bin->depot_objects + m->count);
+    CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects + m->count));
 }
 
 static uint32_t depot_pop(ca_bin *bin)
@@ -98,7 +99,7 @@ static uint32_t depot_pop(ca_bin *bin)
     uint32_t number = bin->depot;
     bin->depot = ca_magazine_at(number)->next;
     bin->depot_count--;
-    CA_STORE(&bin->depot_objects, bin->depot_objects - ca_magazine_at(number)->count);
+    CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects - ca_magazine_at(number)->count));
     return number;
 }
 
@@ -160,6 +161,7 @@ static bool slab_create(ca_heap *heap, unsigned class)
     }
     uint32_t pages = (uint32_t)taken;
     ca_page page = (ca_page)heap->pages.nodes[node].offset;
+    heap->used_classes |= 1ULL << class;
     ca_slab_init(ca_slab_at(number), class, page, pages, node, class * 7 + number * 3);
     uint32_t tag = heap->tag | class << CA_TAG_CLASS_SHIFT;
     for (ca_page i = page; i < page + pages; i++) {
@@ -167,7 +169,7 @@ static bool slab_create(ca_heap *heap, unsigned class)
         CA_STORE(&ca_region.entries[i].tag, tag);
     }
     uint32_t wanted = bin->grown ? bin->grown : c->first_pages; /* grows with use, not with what was to be had */
-    bin->grown = (uint16_t)(wanted * 2 <= c->most_pages ? wanted * 2 : wanted);
+    bin->grown = (uint8_t)(wanted * 2 <= c->most_pages ? wanted * 2 : wanted);
     CA_STORE(&bin->pages, bin->pages + pages);
     partial_append(bin, number);
     return true;
@@ -254,7 +256,7 @@ static void side_step(ca_heap *heap, uint32_t most)
         uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count);
         memmove(&m->slot[1 + m->count - count], &m->slot[1 + m->count - count + done], (count - done) * sizeof m->slot[0]);
         m->count -= done;
-        CA_STORE(&bin->depot_objects, bin->depot_objects - done);
+        CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects - done));
         if (!m->count)
             ca_heap_give_magazine(heap, depot_pop(bin));
         return;
@@ -318,8 +320,10 @@ static void *slabs_load(ca_heap *heap, unsigned class)
 {
     ca_cache *cache = &heap->caches[class];
     if (!cache_is_loaded(cache)) {
-        uint32_t number = ca_heap_take_magazine(heap);
-        if (!number) { /* no memory for a magazine: one object without */
+        ca_bin *bin = &heap->class_bins[class];
+        uint32_t number = bin->cold ? 0 : ca_heap_take_magazine(heap);
+        bin->cold = (uint16_t)(bin->cold - (bin->cold > 0));
+        if (!number) { /* too early, or no memory for a magazine: one object without */
             void *p[1] = {NULL};
             return bin_take(heap, class, p, 1) ? p[0] : NULL;
         }
@@ -402,7 +406,8 @@ void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
     unsigned class = (unsigned)(cache - heap->caches);
     ca_bin *bin = &heap->class_bins[class];
     uint32_t empty = 0;
-    if (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot)
+    bool cold = !cache_is_loaded(cache) && bin->cold;
+    if (!cold && (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot))
         empty = ca_heap_take_magazine(heap);
     bin->busy = true;
     if (empty) {
@@ -432,36 +437,77 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 
 /* --- the heap as a whole ------------------------------------------------------------------------------------ */
 
-ca_heap *ca_heap_create(void)
+static void target_init(ca_heap *heap, uint32_t kind)
+{
+    bool check = ca_heap_setting.check;
+    heap->target = (ca_target){.kind = kind, .free_tag = heap->tag | (check ? CA_TAG_CHECKED : 0),
+                               .fast_end = check ? 0 : CA_FAST_MAX + 1, .checked_end = check ? CA_FAST_MAX + 1 : 0};
+}
+
+static void caches_init(ca_heap *heap, uint64_t classes)
+{
+    uint16_t cold = heap->context ? COLD_CALLS : 0;
+    for (; classes; classes &= classes - 1) {
+        unsigned class = ca_bit_low(classes);
+        heap->caches[class] = (ca_cache){no_slot, no_slot};
+        heap->class_bins[class] = (ca_bin){.cold = cold};
+    }
+}
+
+static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
 {
     uint32_t number = ca_pool_take(&ca_region.heaps);
     if (!number)
         return NULL;
     ca_heap *heap = ca_heap_at(number);
-    memset(heap, 0, sizeof *heap);
+    bool known = heap->tag != 0;
+    /* From `state` to `inbox` is what other threads may be looking at, if it was a heap before. */
+    memset(heap, 0, offsetof(ca_heap, state));
+    memset(&heap->spare, 0, sizeof *heap - offsetof(ca_heap, spare));
     heap->tag = number << CA_TAG_HEAP_SHIFT;
-    heap->free_tag = heap->tag | (ca_heap_setting.check ? CA_TAG_CHECKED : 0);
-    heap->fast_end = ca_heap_setting.check ? 0 : CA_FAST_MAX + 1;
-    heap->checked_end = CA_FAST_MAX + 1 - heap->fast_end;
+    heap->context = context;
+    target_init(heap, kind);
     for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
         heap->cache_offset[i] = (uint16_t)(ca_class_table[i] * sizeof(ca_cache));
-    for (unsigned i = 0; i < CA_CLASSES; i++)
-        heap->caches[i] = (ca_cache){no_slot, no_slot};
+    caches_init(heap, UINT64_MAX >> (64 - CA_CLASSES));
     ca_tlsf_init(&heap->pages, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, heap->page_bins,
                  heap->page_second, CA_HEAP_LEVELS);
     heap->pages.bias = ca_region_bias();
     heap->pages.scan_limit = CA_PAGE_SCAN;
     heap->slow_calls = CA_TICK_CALLS;
     heap->state = CA_HEAP_OWNED;
-    ca_heap_enlist(heap);
+    if (!known)
+        ca_heap_enlist(heap);
+    return heap;
+}
+
+ca_heap *ca_heap_create(void)
+{
+    ca_heap *heap = heap_new(NULL, CA_TARGET_HOME);
+    if (!heap)
+        return NULL;
+    heap->account = &ca_account_process;
+    uint32_t boxes = ca_pool_take(&ca_region.outboxes);
+    if (boxes) {
+        heap->outboxes = ca_pool_at(&ca_region.outboxes, boxes);
+        memset(heap->outboxes, 0, CA_OUTBOXES * sizeof *heap->outboxes);
+    }
+    return heap;
+}
+
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner)
+{
+    ca_heap *heap = heap_new(context, CA_TARGET_LONG);
+    if (!heap)
+        return NULL;
+    heap->account = account;
+    heap->runs.owner = owner;
     return heap;
 }
 
 void ca_heap_uncheck(ca_heap *heap)
 {
-    heap->free_tag = heap->tag;
-    heap->fast_end = CA_FAST_MAX + 1;
-    heap->checked_end = 0;
+    target_init(heap, heap->target.kind);
 }
 
 void ca_heap_flush(ca_heap *heap)
@@ -479,6 +525,69 @@ void ca_heap_flush(ca_heap *heap)
         }
         bin->grown = 0;
     }
+}
+
+/* --- dropping all at once ------------------------------------------------------------------------------------- */
+
+bool ca_heap_dropped_any;
+
+static void magazines_drop(ca_heap *heap, unsigned class)
+{
+    ca_cache *cache = &heap->caches[class];
+    ca_bin *bin = &heap->class_bins[class];
+    if (cache_is_loaded(cache))
+        ca_heap_give_magazine(heap, cache_unload(cache));
+    while (bin->depot)
+        ca_heap_give_magazine(heap, depot_pop(bin));
+}
+
+/* The blocks of one extent: slabs' records go back, and the entries of all pages say who is dead. */
+static void extent_drop(ca_heap *heap, ca_page first, uint32_t dead)
+{
+    ca_page pages = ca_region_run_pages(first);
+    for (ca_page page = first; page < first + pages;) {
+        const ca_page_entry *entry = &ca_region.entries[page];
+        uint32_t x = entry->tag ^ heap->tag;
+        if (x < CA_TAG_CACHES) {
+            ca_page last = page + ca_slab_at(entry->number)->pages;
+            slab_record_give(heap, entry->number);
+            page = last;
+        } else {
+            page += x == CA_TAG_LARGE ? (ca_page)heap->pages.nodes[entry->number].size : 1;
+        }
+    }
+    for (ca_page page = first; page < first + pages; page++) {
+        ca_region.entries[page].number = dead;
+        CA_STORE(&ca_region.entries[page].tag, 0);
+    }
+}
+
+void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
+{
+    __atomic_fetch_add(&heap->generation, 1, __ATOMIC_SEQ_CST);
+    (void)ca_remote_drain(heap); /* all of it is void now */
+    for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
+        magazines_drop(heap, ca_bit_low(classes));
+    for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
+        extent_drop(heap, page, dead);
+    if (ca_heap_setting.check)
+        CA_STORE(&ca_heap_dropped_any, true);
+    ca_pages_drop(heap, keep);
+    caches_init(heap, heap->used_classes);
+    heap->used_classes = 0;
+    CA_STORE(&heap->large_pages, 0);
+    CA_STORE(&heap->large_count, 0);
+}
+
+void ca_heap_retire(ca_heap *heap)
+{
+    ca_pool_give_chain(&ca_region.magazines, &heap->spare);
+    heap->spare_count = 0;
+    ca_pool_give_chain(&ca_region.slabs, &heap->spare_slabs);
+    ca_pool_give_chain(&ca_region.nodes, &heap->node_batches);
+    CA_STORE(&heap->state, CA_HEAP_FREE);
+    uint32_t number = ca_heap_number(heap);
+    ca_pool_give_list(&ca_region.heaps, number, number);
 }
 
 void ca_heap_trim(ca_heap *heap)

@@ -20,9 +20,26 @@
 #define CA_HEAP_HEAP_H
 
 #include "engine/tlsf.h"
+#include "heap/account.h"
 #include "heap/class.h"
 #include "heap/magazine.h"
 #include "heap/slab.h"
+
+/* What malloc goes to: the head of a heap, or of a context that has none of this kind.  It says which of the fast paths hold. */
+typedef struct ca_target {
+    uint32_t kind;      /* enum ca_target_kind */
+    uint32_t free_tag;  /* the heap's tag, with CA_TAG_CHECKED when checks are on */
+    size_t fast_end;    /* malloc's path without checks serves sizes below this; 0: none */
+    size_t checked_end; /* the path with checks, likewise */
+} ca_target;
+
+enum ca_target_kind {
+    CA_TARGET_NONE,   /* a thread that has no heap yet, or not any more */
+    CA_TARGET_HOME,   /* a thread's own heap */
+    CA_TARGET_LONG,   /* the heap of a context */
+    CA_TARGET_SHORT,  /* a context that only bumps a pointer (heap/bump.h) */
+    CA_TARGET_MEDIUM  /* a context that marks chunks in bitmaps */
+};
 
 /* The loaded magazine of a class. [C1] *top is the last object, or NULL when empty; top <= limit */
 typedef struct ca_cache {
@@ -33,11 +50,13 @@ typedef struct ca_cache {
 /* What is behind a cache. */
 typedef struct ca_bin {
     uint32_t partial, partial_last; /* slabs with free objects; refills take from the first */
-    uint32_t depot, depot_count;    /* full magazines */
-    uint32_t depot_objects;         /* in them */
+    uint32_t depot;                 /* full magazines */
+    uint16_t depot_objects;         /* in them */
+    uint8_t depot_count;
+    uint8_t grown;                  /* pages of the next slab */
     uint32_t pages;                 /* in slabs of this class */
     uint32_t out;                   /* objects out of slabs: live, in magazines, or under way to the heap */
-    uint16_t grown;                 /* pages of the next slab */
+    uint16_t cold;                  /* calls that a context's cache waits before it gets a magazine */
     bool busy;                      /* there was a slow call since the idle hand came by, see side_step */
 } ca_bin;
 
@@ -47,7 +66,7 @@ typedef struct ca_outbox {
 } ca_outbox;
 
 enum {
-    CA_OUTBOXES = 64,
+    CA_OUTBOXES = CA_OUTBOX_RECORD / (int)sizeof(ca_outbox),
     CA_HEAP_LEVELS = 9, /* first levels of the page TLSF: extents stay below CA_EXTENT_MOST * 2 pages */
     CA_EXTENT_LEAST = 16,
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
@@ -68,26 +87,31 @@ enum ca_heap_state {
  * [H2] the tag of a page whose block is free is 0
  * [H3] for each class: sum of (objects - free) over its slabs == out */
 typedef struct ca_heap {
-    uint32_t unused;    /* the pool's link */
-    uint32_t free_tag;  /* tag, with CA_TAG_CHECKED when checks are on */
-    size_t fast_end;    /* malloc's path without checks serves sizes below this; 0: none */
-    size_t checked_end; /* the path with checks, likewise */
+    ca_target target;
     uint16_t cache_offset[CA_FAST_MAX / CA_GRANULE + 1]; /* of (size + 15) / 16: of the cache, from `caches` */
     ca_cache caches[CA_CLASSES];
 
     uint32_t tag;
-    uint32_t state; /* enum ca_heap_state */
+    uint32_t state;      /* enum ca_heap_state */
+    uint32_t generation; /* of a context's heap: how often it was dropped. Frees on their way since then are void */
+    uint32_t next_of_all; /* in the list of all heaps */
     uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all */
     uint32_t spare CA_ALIGNED(64); /* empty magazines */
     uint32_t spare_count;
     uint32_t spare_slabs; /* slab records */
     uint32_t node_batches;
     uint32_t next; /* in the list of abandoned heaps */
-    uint32_t next_of_all;
     uint32_t slow_calls; /* counts down to the next look at the clock */
     unsigned purge_cursor;
     unsigned idle_hand; /* class */
     uint32_t idle_calls;
+    struct ca_context *context; /* whose heap this is; NULL: a thread's */
+    ca_account *account;
+    ca_run_list runs;           /* the extents */
+    struct ca_context *warm[2]; /* a thread's: contexts that wait for their next use, by kind */
+    uint32_t warm_count[2];
+    struct ca_context *own;     /* a thread's: its CTXALLOC_THREAD */
+    uint64_t used_classes;      /* bits: a slab or a magazine was taken since the heap was made or dropped */
     ca_bin class_bins[CA_CLASSES];
     ca_tlsf pages;
     ca_node page_bins[CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS];
@@ -95,14 +119,16 @@ typedef struct ca_heap {
     uint64_t extent_pages; /* in all extents */
     uint64_t large_pages;  /* in live large blocks */
     uint64_t large_count;
-    ca_outbox outboxes[CA_OUTBOXES];
+    ca_outbox *outboxes;   /* CA_OUTBOXES of them; NULL: a context's heap, or no memory */
 } ca_heap;
 
 _Static_assert(sizeof(ca_heap) <= CA_HEAP_RECORD, "a heap is one record");
 _Static_assert(CA_TAG_CHECKED == 1U << (CA_TAG_HEAP_SHIFT + CA_HEAP_NUMBER_BITS), "the number of a heap ends below the flag");
 
-/* The heap of a thread that has none: every fast path turns away from it. */
-extern ca_heap ca_heap_none;
+_Static_assert(CA_CLASSES <= 64, "used_classes");
+
+/* The target of a thread that has none: every fast path turns away from it. */
+extern ca_target ca_target_none;
 
 /* Process-wide settings of this layer; constant once heaps exist. */
 typedef struct ca_heap_settings {
@@ -111,8 +137,15 @@ typedef struct ca_heap_settings {
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
 
-/* NULL: no memory. */
+/* A thread's heap. NULL: no memory. */
 ca_heap *ca_heap_create(void);
+/* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. */
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner);
+/* All blocks cease to be; pages, slabs and magazines go back, but for one extent that the heap keeps if `keep`. `dead`: what the pages' entries
+ * hold from now on, see heap/verdict.c. Time: proportional to extents and slabs.  Frees of these blocks that are still on their way are dropped when they come. */
+void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep);
+/* The record goes back to those that ca_heap_create_for may take. pre: dropped, not kept. */
+void ca_heap_retire(ca_heap *heap);
 /* Turns the checks off, for a heap that was made before the options were known. */
 void ca_heap_uncheck(ca_heap *heap);
 
@@ -145,12 +178,17 @@ void ca_depot_push(ca_bin *bin, uint32_t magazine);
 /* Objects straight to their slabs. */
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count);
 
+/* Live map words of pages that were dropped with live blocks are cleared when the pages are used again. */
+extern bool ca_heap_dropped_any;
+
 /* Pages (heap/pages.c). CA_NODE_NONE: no memory. */
 ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align);
 /* At most `most` pages, but no less than `least`: of what the heap has, before it takes a new extent. *pages: how many. */
 ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages);
 void ca_pages_give(ca_heap *heap, ca_node node);
 void ca_pages_trim(ca_heap *heap);
+/* All extents back to the region, but for one small one if `keep`; the TLSF is as new. */
+void ca_pages_drop(ca_heap *heap, bool keep);
 
 /* Statistics; any thread: sums that may be a little old. */
 typedef struct ca_heap_usage {
@@ -164,6 +202,17 @@ void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage);
 
 /* Audits; the owner, or nobody running. */
 bool ca_heap_is_valid(ca_heap *heap, int *which);
+
+/* The heap that a target is the head of. pre: its kind is HOME or LONG */
+CA_INLINE ca_heap *ca_heap_of(ca_target *target)
+{
+    return (ca_heap *)(void *)target;
+}
+
+CA_INLINE bool ca_target_is_heap(const ca_target *target)
+{
+    return target->kind == CA_TARGET_HOME || target->kind == CA_TARGET_LONG;
+}
 
 CA_INLINE ca_heap *ca_heap_at(uint32_t number)
 {

@@ -1,6 +1,7 @@
 #include "heap/large.h"
 
 #include "base/check.h"
+#include "heap/context.h"
 #include "heap/live.h"
 
 static ca_huge_usage huge;
@@ -18,11 +19,40 @@ static void block_publish(ca_page page, uint32_t tag, uint32_t number)
         ca_live_set(ca_page_granule(page));
 }
 
-static void *huge_alloc(uint64_t pages, uint64_t align, size_t *zero)
+/* Who holds a huge block: its context's account and list, or the process's account and no list. */
+typedef struct holder {
+    ca_account *account;
+    ca_run_list *list;
+    uint64_t *count;
+} holder;
+
+static holder holder_of(ca_context *context)
 {
-    ca_run run = ca_region_take(pages, align);
-    if (!run.pages)
+    return context ? (holder){&context->account, &context->runs, &context->huge_count}
+                   : (holder){&ca_account_process, NULL, &huge.count};
+}
+
+static holder holder_of_run(ca_page page)
+{
+    uint32_t owner = ca_region_run_owner(page);
+    return holder_of(owner ? ca_context_at(owner) : NULL);
+}
+
+static void *huge_alloc(ca_context *context, uint64_t pages, uint64_t align, size_t *zero)
+{
+    holder h = holder_of(context);
+    uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
+    if (!ca_account_charge(h.account, bytes))
         return NULL;
+    ca_run run = ca_region_take(pages, align, h.list);
+    if (!run.pages) {
+        ca_account_discharge(h.account, bytes);
+        return NULL;
+    }
+    if (context)
+        __atomic_fetch_add(h.count, 1, __ATOMIC_RELAXED);
+    if (CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)))
+        *ca_live_at(ca_page_granule(run.page)) = (ca_live_word){0, 0};
     __atomic_fetch_add(&huge.bytes, (uint64_t)run.pages * CA_PAGE, __ATOMIC_RELAXED);
     __atomic_fetch_add(&huge.count, 1, __ATOMIC_RELAXED);
     block_publish(run.page, CA_TAG_HUGE, 1); /* any number: that a block was here, see heap/verdict.c */
@@ -35,7 +65,7 @@ void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
     uint64_t pages = ca_size_max(ca_pages_for(size), 1);
     uint64_t align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
     if (ca_large_is_huge(size, align))
-        return huge_alloc(pages, align_pages, zero);
+        return huge_alloc(heap->context, pages, align_pages, zero);
     ca_node node = ca_pages_take(heap, pages, align_pages);
     if (!node)
         return NULL;
@@ -68,9 +98,17 @@ size_t ca_large_size(ca_page page)
 
 static bool huge_resize(ca_page page, size_t size)
 {
-    ca_page before = ca_region_run_pages(page);
-    if (!ca_region_resize(page, ca_pages_for(size)))
+    ca_page before = ca_region_run_pages(page), after = (ca_page)ca_round_up(ca_pages_for(size), CA_CHUNK);
+    ca_account *account = holder_of_run(page).account;
+    if (after > before && !ca_account_charge(account, (uint64_t)(after - before) * CA_PAGE))
         return false;
+    if (!ca_region_resize(page, ca_pages_for(size))) {
+        if (after > before)
+            ca_account_discharge(account, (uint64_t)(after - before) * CA_PAGE);
+        return false;
+    }
+    if (after < before)
+        ca_account_discharge(account, (uint64_t)(before - after) * CA_PAGE);
     __atomic_fetch_add(&huge.bytes, ((uint64_t)ca_region_run_pages(page) - before) * CA_PAGE, __ATOMIC_RELAXED);
     return true;
 }
@@ -96,17 +134,23 @@ bool ca_huge_free(ca_page page, bool check)
 {
     if (check && !ca_live_clear_shared(ca_page_granule(page)))
         return false;
-    __atomic_fetch_sub(&huge.bytes, (uint64_t)ca_region_run_pages(page) * CA_PAGE, __ATOMIC_RELAXED);
+    holder h = holder_of_run(page);
+    uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
+    __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&huge.count, 1, __ATOMIC_RELAXED);
+    if (h.list)
+        __atomic_fetch_sub(h.count, 1, __ATOMIC_RELAXED);
     CA_STORE(&ca_region.entries[page].tag, 0);
-    ca_region_give(page);
+    ca_region_give(page, h.list);
+    ca_account_discharge(h.account, bytes);
     return true;
 }
 
-void *ca_huge_move(ca_heap *heap, ca_page page, size_t size)
+void *ca_huge_move(ca_page page, size_t size)
 {
     size_t zero;
-    void *to = ca_large_is_huge(size, 1) ? ca_large_alloc(heap, size, 1, &zero) : NULL;
+    uint32_t owner = ca_region_run_owner(page);
+    void *to = ca_large_is_huge(size, 1) ? huge_alloc(owner ? ca_context_at(owner) : NULL, ca_pages_for(size), 1, &zero) : NULL;
     if (!to)
         return NULL;
     ca_page to_page = ca_granule_page(ca_region_granule(to));
@@ -117,6 +161,22 @@ void *ca_huge_move(ca_heap *heap, ca_page page, size_t size)
     }
     (void)ca_huge_free(page, ca_heap_setting.check);
     return to;
+}
+
+void ca_huge_drop(ca_context *context, uint32_t dead)
+{
+    uint64_t bytes = 0;
+    for (ca_page page = ca_region_first_run(&context->runs); page != UINT32_MAX; page = ca_region_next_run(page)) {
+        bytes += (uint64_t)ca_region_run_pages(page) * CA_PAGE;
+        ca_region.entries[page].number = dead;
+        CA_STORE(&ca_region.entries[page].tag, 0);
+        *ca_live_at(ca_page_granule(page)) = (ca_live_word){0, 0};
+    }
+    __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&huge.count, context->huge_count, __ATOMIC_RELAXED);
+    context->huge_count = 0;
+    ca_region_give_all(&context->runs);
+    ca_account_discharge(&context->account, bytes);
 }
 
 ca_huge_usage ca_huge_get_usage(void)

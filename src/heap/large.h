@@ -16,8 +16,11 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size);
 
 /* Any thread. false: it was not live. */
 bool ca_huge_free(ca_page page, bool check);
-/* A new huge block of `size` that takes over the old one's memory without copying; NULL: copy instead (nothing changed). */
-void *ca_huge_move(ca_heap *heap, ca_page page, size_t size);
+/* A new huge block of `size`, of the same owner, that takes over the old one's memory without copying; NULL: copy instead (nothing changed). */
+void *ca_huge_move(ca_page page, size_t size);
+
+/* All huge blocks of a context cease to be. `dead`: see ca_heap_drop. */
+void ca_huge_drop(struct ca_context *context, uint32_t dead);
 
 /* Huge blocks live now. */
 typedef struct ca_huge_usage {

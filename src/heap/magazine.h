@@ -14,7 +14,7 @@ typedef struct ca_magazine {
     uint32_t next;  /* in a list of magazines; first, for the pool */
     uint32_t tag;   /* in an outbox or inbox: the pages' tag of what it holds */
     uint32_t count; /* objects in it, while no cache has it loaded */
-    uint32_t unused;
+    uint32_t generation; /* in an outbox or inbox: the owner's when it was begun */
     void *slot[1 + CA_MAGAZINE_SLOTS];
 } ca_magazine;
 

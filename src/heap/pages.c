@@ -1,6 +1,9 @@
 /* The page heap: a heap's TLSF over the page numbers of its extents. */
+#include <string.h>
+
 #include "base/check.h"
 #include "heap/heap.h"
+#include "heap/live.h"
 
 enum {
     SPARE_NODES = 4,   /* a take uses at most 2, a new extent 1 */
@@ -8,14 +11,29 @@ enum {
     PURGE_MOST = 4
 };
 
+/* Charged, and its live words zero. */
+static ca_run run_take(ca_heap *heap, uint64_t pages)
+{
+    ca_run run = {0, 0, 0, false};
+    uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
+    if (!ca_account_charge(heap->account, bytes))
+        return run;
+    run = ca_region_take(pages, 1, &heap->runs);
+    if (!run.pages)
+        ca_account_discharge(heap->account, bytes);
+    else if (CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
+        memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)run.pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+    return run;
+}
+
 /* A new extent with room for `pages`: a quarter of what the heap has, within limits, so that small heaps stay small. */
 static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
 {
     uint64_t wanted = ca_size_max(CA_EXTENT_LEAST, ca_size_min(heap->extent_pages / 4, CA_EXTENT_MOST));
     pages += align - 1;
-    ca_run run = ca_region_take(ca_size_max(wanted, pages), 1);
+    ca_run run = run_take(heap, ca_size_max(wanted, pages));
     if (!run.pages && wanted > pages)
-        run = ca_region_take(pages, 1);
+        run = run_take(heap, pages);
     if (!run.pages)
         return false;
     ca_node node = ca_tlsf_add(&heap->pages, run.page, run.pages);
@@ -23,7 +41,7 @@ static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
     ca_region.marks[node] = run.mark;
     CA_BUMP(&heap->extent_pages, run.pages);
     if (CA_UNLIKELY(ca_region_is_far(run.page)))
-        heap->checked_end = 0; /* malloc's path with checks knows the first range only */
+        heap->target.checked_end = 0; /* malloc's path with checks knows the first range only */
     return true;
 }
 
@@ -32,8 +50,9 @@ static void extent_give(ca_heap *heap, ca_node node)
     const ca_tlsf_node *n = &heap->pages.nodes[node];
     ca_page page = (ca_page)n->offset;
     CA_STORE(&heap->extent_pages, heap->extent_pages - n->size);
+    ca_account_discharge(heap->account, n->size * CA_PAGE);
     ca_tlsf_remove(&heap->pages, node);
-    ca_region_give(page);
+    ca_region_give(page, &heap->runs);
 }
 
 static bool nodes_ready(ca_heap *heap)
@@ -95,6 +114,49 @@ void ca_pages_trim(ca_heap *heap)
         }
     unsigned cursor = 0;
     (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
+}
+
+/* All nodes are spare, all bins empty. */
+static void tlsf_renew(ca_heap *heap)
+{
+    ca_tlsf *tlsf = &heap->pages;
+    memset(heap->page_bins, 0, sizeof heap->page_bins);
+    memset(heap->page_second, 0, sizeof heap->page_second);
+    tlsf->first = tlsf->free_total = 0;
+    tlsf->spare_list = CA_NODE_NONE;
+    tlsf->spare = 0;
+    for (uint32_t batch = heap->node_batches; batch; batch = *ca_pool_link(&ca_region.nodes, batch))
+        ca_tlsf_give_nodes(tlsf, (batch << CA_NODE_BATCH_SHIFT) + 1, CA_NODE_BATCH - 1);
+}
+
+/* All but one batch of nodes go back. */
+static void nodes_shrink(ca_heap *heap)
+{
+    ca_pool_give_chain(&ca_region.nodes, ca_pool_link(&ca_region.nodes, heap->node_batches));
+}
+
+void ca_pages_drop(ca_heap *heap, bool keep)
+{
+    ca_page first = ca_region_first_run(&heap->runs), kept = UINT32_MAX, pages = 0;
+    uint64_t bytes = heap->extent_pages * CA_PAGE;
+    if (keep && first != UINT32_MAX && ca_region_next_run(first) == UINT32_MAX && heap->extent_pages <= CA_EXTENT_LEAST) {
+        kept = first;
+        pages = (ca_page)heap->extent_pages;
+    } else {
+        ca_region_give_all(&heap->runs);
+        ca_account_discharge(heap->account, bytes);
+        CA_STORE(&heap->extent_pages, 0);
+    }
+    if (heap->node_batches)
+        nodes_shrink(heap);
+    tlsf_renew(heap);
+    if (kept == UINT32_MAX)
+        return;
+    ca_node node = ca_tlsf_add(&heap->pages, kept, pages);
+    CA_ASSERT(node);
+    ca_region.marks[node] = ca_region_now();
+    if (ca_heap_setting.check)
+        memset(ca_live_at(ca_page_granule(kept)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
 }
 
 void ca_heap_tick(ca_heap *heap)

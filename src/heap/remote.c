@@ -27,6 +27,10 @@ static void larges_receive(ca_heap *heap, const ca_magazine *m)
 static void magazine_receive(ca_heap *heap, uint32_t number, bool keep)
 {
     ca_magazine *m = ca_magazine_at(number);
+    if (CA_UNLIKELY(m->generation != heap->generation)) { /* freed before all was dropped */
+        ca_heap_give_magazine(heap, number);
+        return;
+    }
     uint32_t x = m->tag ^ heap->tag;
     unsigned class = x >> CA_TAG_CLASS_SHIFT;
     if (x == CA_TAG_LARGE) {
@@ -108,7 +112,7 @@ static uint32_t outbox_of(uint32_t tag)
     return ((tag >> CA_TAG_CLASS_SHIFT) + (tag >> CA_TAG_HEAP_SHIFT) * 21) % CA_OUTBOXES;
 }
 
-static uint32_t magazine_new(ca_heap *home, uint32_t tag)
+static uint32_t magazine_new(ca_heap *home, uint32_t tag, uint32_t generation)
 {
     uint32_t number = home ? ca_heap_take_magazine(home) : ca_pool_take(&ca_region.magazines);
     if (!number)
@@ -117,16 +121,19 @@ static uint32_t magazine_new(ca_heap *home, uint32_t tag)
     m->slot[0] = NULL;
     m->count = 0;
     m->tag = tag;
+    m->generation = generation;
     return number;
 }
 
 void ca_remote_free(ca_heap *home, uint32_t tag, void *p)
 {
-    ca_outbox *box = home ? &home->outboxes[outbox_of(tag)] : &(ca_outbox){0, 0};
-    if (box->tag != tag) {
+    bool direct = !home || !home->outboxes;
+    ca_outbox *box = direct ? &(ca_outbox){0, 0} : &home->outboxes[outbox_of(tag)];
+    uint32_t generation = CA_LOAD(&ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->generation); /* p keeps its owner from changing it */
+    if (box->tag != tag || ca_magazine_at(box->magazine)->generation != generation) {
         if (box->magazine)
             magazine_send(box->magazine);
-        box->magazine = magazine_new(home, tag);
+        box->magazine = magazine_new(home, tag, generation);
         box->tag = box->magazine ? tag : 0;
     }
     if (CA_UNLIKELY(!box->magazine)) { /* no memory even for a magazine: the block is lost, and counted */
@@ -135,7 +142,7 @@ void ca_remote_free(ca_heap *home, uint32_t tag, void *p)
     }
     ca_magazine *m = ca_magazine_at(box->magazine);
     m->slot[++m->count] = p;
-    if (m->count >= tag_capacity(tag) || !home) {
+    if (m->count >= tag_capacity(tag) || direct) {
         uint32_t full = box->magazine;
         *box = (ca_outbox){0, 0};
         magazine_send(full);
@@ -146,7 +153,7 @@ uint64_t ca_remote_lost;
 
 void ca_remote_flush(ca_heap *home)
 {
-    for (int i = 0; i < CA_OUTBOXES; i++) {
+    for (unsigned i = 0; home->outboxes && i < CA_OUTBOXES; i++) {
         uint32_t magazine = home->outboxes[i].magazine;
         home->outboxes[i] = (ca_outbox){0, 0};
         if (magazine)
@@ -169,6 +176,23 @@ void ca_heap_abandon(ca_heap *heap)
     ca_lock_drop(&list.lock);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     abandoned_drain(heap);
+}
+
+void ca_heap_leave(ca_heap *heap)
+{
+    (void)inbox_drain(heap, false);
+    ca_heap_flush(heap);
+    ca_pages_trim(heap);
+    __atomic_store_n(&heap->state, CA_HEAP_ABANDONED, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    abandoned_drain(heap);
+}
+
+void ca_heap_reclaim(ca_heap *heap)
+{
+    uint32_t abandoned = CA_HEAP_ABANDONED;
+    while (!__atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_OWNED, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+        abandoned = CA_HEAP_ABANDONED; /* BUSY: for as long as a drain takes */
 }
 
 ca_heap *ca_heap_adopt(void)
@@ -214,7 +238,8 @@ void ca_heap_unlock_list(void)
 
 static void heap_orphan(ca_heap *heap, void *mine)
 {
-    if (heap != mine && heap->state != CA_HEAP_ABANDONED)
+    bool used = heap->state == CA_HEAP_OWNED || heap->state == CA_HEAP_BUSY;
+    if (heap != mine && used && !heap->context)
         heap->state = CA_HEAP_ORPHAN; /* its owner may have been half-way through a call: nobody may use it */
 }
 

@@ -3,12 +3,30 @@
 #include <stdlib.h>
 
 #include "base/print.h"
+#include "heap/context.h"
 #include "heap/large.h"
 #include "heap/live.h"
 
+static const char *owner_name(const void *p)
+{
+    ca_page page = ca_granule_page(ca_region_granule(p));
+    uint32_t tag = ca_region_granule(p) == UINT64_MAX ? 0 : CA_LOAD(&ca_region.entries[page].tag);
+    const ca_context *c = tag ? ca_context_resolve(ca_context_of(page, tag, p)) : NULL;
+    return !c ? "global" : c->name[0] ? c->name : "without a name";
+}
+
 _Noreturn static void pronounce(const char *function, const void *p, const char *verdict)
 {
-    ca_print(2, "ctxalloc: %s(%x): %s (context global)\n", function, (uint64_t)(uintptr_t)p, verdict);
+    ca_print(2, "ctxalloc: %s(%x): %s (context %s)\n", function, (uint64_t)(uintptr_t)p, verdict, owner_name(p));
+    abort();
+}
+
+/* The blocks of this page went with their context. */
+_Noreturn static void pronounce_dropped(const char *function, const void *p, uint32_t context)
+{
+    const ca_context *c = ca_context_at(context);
+    bool known = c->state == CA_CONTEXT_FREE && c->name[0];
+    ca_print(2, "ctxalloc: %s(%x): freed context %s\n", function, (uint64_t)(uintptr_t)p, known ? c->name : "(now reused)");
     abort();
 }
 
@@ -39,6 +57,23 @@ static const void *large_around(ca_page page)
     }
 }
 
+const void *ca_verdict_start(const void *p, ca_granule g)
+{
+    ca_page page = ca_granule_page(g);
+    const ca_page_entry *entry = &ca_region.entries[page];
+    uint32_t tag = CA_LOAD(&entry->tag), class = tag & CA_TAG_CLASS_MASK;
+    if (tag && class < CA_TAG_CACHES) {
+        const ca_slab *slab = ca_slab_at(entry->number);
+        size_t size = ca_classes[slab->class].size, index = (size_t)((const char *)p - slab->start) / size;
+        return index < slab->objects ? slab->start + index * size : NULL;
+    }
+    if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST) {
+        const ca_context *c = ca_context_of(page, tag, p);
+        return c ? ca_bump_start(&c->bump, p) : NULL;
+    }
+    return large_around(page);
+}
+
 void ca_verdict_misaligned(const char *function, const void *p)
 {
     pronounce(function, p, "misaligned pointer");
@@ -56,6 +91,17 @@ void ca_verdict(const char *function, const void *p, ca_granule g)
         size_t size = ca_classes[slab->class].size;
         pronounce_interior(function, p, slab->start + (size_t)((const char *)p - slab->start) / size * size);
     }
+    if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST) {
+        ca_context *c = ca_context_of(page, tag, p);
+        const void *start = c ? ca_bump_start(&c->bump, p) : NULL;
+        if (start && start != p && ca_bump_is_live(&c->bump, start))
+            pronounce_interior(function, p, start);
+        if (start)
+            pronounce_dead(function, p);
+        pronounce(function, p, "never allocated");
+    }
+    if (!tag && entry->number & CA_DEAD)
+        pronounce_dropped(function, p, entry->number & ~CA_DEAD);
     const void *around = large_around(page);
     if (around && around != p)
         pronounce_interior(function, p, around);

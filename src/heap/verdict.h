@@ -10,6 +10,8 @@ _Noreturn void ca_verdict(const char *function, const void *p, ca_granule g);
 /* p: in a part of the region that no block was ever in. */
 _Noreturn void ca_verdict_unused(const char *function, const void *p);
 /* p: in the region and not at a granule. */
+/* The start of the block that p lies in, live or not, where there may be one; NULL: none. */
+const void *ca_verdict_start(const void *p, ca_granule g);
 _Noreturn void ca_verdict_misaligned(const char *function, const void *p);
 
 #endif

@@ -79,7 +79,7 @@ static layout layout_for(uint64_t pages)
     l.records_bytes = ca_size_min(ca_round_up(pages * (CA_PAGE / RECORD_PART), CA_PAGE), RECORDS_MOST);
     l.marks_bytes = ca_round_up(l.records_bytes / CA_PAGE * SIDE_PAGE, CA_PAGE);
     l.runs = 0;
-    l.marks = l.runs + array_bytes(pages / CA_CHUNK * sizeof(uint32_t));
+    l.marks = l.runs + array_bytes(pages / CA_CHUNK * sizeof(ca_run_record));
     l.entries = l.marks + l.marks_bytes;
     l.records = l.entries + array_bytes(pages * sizeof(ca_page_entry));
     l.live = l.records + l.records_bytes;
@@ -107,7 +107,7 @@ static bool grown_to(grown *array, size_t bytes)
 static bool part_commit_to(part *p, ca_page to)
 {
     size_t pages = p->first + (size_t)to;
-    if (!grown_to(&region.entries, pages * sizeof(ca_page_entry)) || !grown_to(&region.runs, pages / CA_CHUNK * sizeof(uint32_t)) ||
+    if (!grown_to(&region.entries, pages * sizeof(ca_page_entry)) || !grown_to(&region.runs, pages / CA_CHUNK * sizeof(ca_run_record)) ||
         !grown_to(&region.live, pages * LIVE_BYTES) ||
         !ca_region.source->commit(ca_region.source, (void *)(p->base + (uintptr_t)p->committed * CA_PAGE),
                                   (size_t)(to - p->committed) * CA_PAGE))
@@ -200,7 +200,7 @@ static bool region_reserve(uint64_t pages, uint64_t first)
     if (!at)
         return false;
     ca_os_no_huge_pages(at, l.all); /* sparse by nature: a huge page here is almost all waste */
-    size_t marks = FIRST_STEP, records = ARRAY_STEP; /* bytes at the end of those that begin there */
+    size_t marks = FIRST_STEP, records = 2 * ARRAY_STEP; /* bytes at the end of those that begin there */
     if (!ca_region.source->commit(ca_region.source, at + l.entries - marks, marks + FIRST_STEP) ||
         !ca_region.source->commit(ca_region.source, at + l.live - records, records + ARRAY_STEP)) {
         ca_region.source->release(ca_region.source, at, l.all + first * CA_PAGE + BASE_ALIGN);
@@ -209,7 +209,7 @@ static bool region_reserve(uint64_t pages, uint64_t first)
     region.runs = (grown){at + l.runs, 0};
     region.entries = (grown){at + l.entries, FIRST_STEP};
     region.live = (grown){at + l.live, ARRAY_STEP};
-    ca_region.runs = (uint32_t *)(void *)region.runs.base;
+    ca_region.runs = (ca_run_record *)(void *)region.runs.base;
     ca_region.marks = (uint32_t *)(void *)(at + l.marks);
     ca_region.entries = (ca_page_entry *)(void *)region.entries.base;
     ca_region.live = (ca_live_word *)(void *)region.live.base;
@@ -218,6 +218,9 @@ static bool region_reserve(uint64_t pages, uint64_t first)
     ca_pool_init(&ca_region.slabs, &region.records, CA_SLAB_RECORD);
     ca_pool_init(&ca_region.magazines, &region.records, CA_MAGAZINE_RECORD);
     ca_pool_init(&ca_region.heaps, &region.records, CA_HEAP_RECORD);
+    ca_pool_init(&ca_region.outboxes, &region.records, CA_OUTBOX_RECORD);
+    ca_pool_init(&ca_region.contexts, &region.records, CA_CONTEXT_RECORD);
+    ca_pool_init(&ca_region.chunks, &region.records, CA_CHUNK_RECORD);
     ca_region.base = ca_round_up((uintptr_t)(at + l.all), BASE_ALIGN);
     ca_region.granules = 0;
     region.parts[0] = (part){.base = ca_region.base, .first = 0, .pages = (ca_page)first};
@@ -281,7 +284,7 @@ static bool region_extend(uint64_t pages)
 }
 
 /* A block that is committed, or none. */
-static ca_node run_take(uint64_t pages, uint64_t align)
+static ca_node run_take(uint64_t pages, uint64_t align, bool *fresh)
 {
     ca_node node = ca_tlsf_alloc(&region.tlsf, pages, align);
     if (!node && region_extend(pages + align - 1))
@@ -296,26 +299,57 @@ static ca_node run_take(uint64_t pages, uint64_t align)
         ca_tlsf_free(&region.tlsf, node);
         return CA_NODE_NONE;
     }
-    if (n->offset - p->first >= p->touched) /* never handed out: whatever it was merged with, it is zero */
+    *fresh = n->offset - p->first >= p->touched;
+    if (*fresh) /* whatever it was merged with, it is zero */
         ca_region.marks[node] = 0;
     if (end > p->touched)
         CA_STORE(&p->touched, end);
     return node;
 }
 
-ca_run ca_region_take(uint64_t pages, uint64_t align)
+static ca_run_record *run_record(ca_page page)
 {
-    ca_run run = {0, 0, 0};
+    return &ca_region.runs[page >> CA_CHUNK_SHIFT];
+}
+
+/* pre: locked */
+static void list_insert(ca_run_list *list, ca_page page)
+{
+    ca_run_record *r = run_record(page);
+    uint32_t number = (page >> CA_CHUNK_SHIFT) + 1;
+    r->owner = list ? list->owner : 0;
+    r->prev = 0;
+    r->next = list ? list->first : 0;
+    if (r->next)
+        ca_region.runs[r->next - 1].prev = number;
+    if (list)
+        list->first = number;
+}
+
+static void list_remove(ca_run_list *list, const ca_run_record *r)
+{
+    if (r->next)
+        ca_region.runs[r->next - 1].prev = r->prev;
+    if (r->prev)
+        ca_region.runs[r->prev - 1].next = r->next;
+    else if (list)
+        list->first = r->next;
+}
+
+ca_run ca_region_take(uint64_t pages, uint64_t align, ca_run_list *list)
+{
+    ca_run run = {0, 0, 0, false};
     pages = ca_round_up(pages, CA_CHUNK); /* so every run starts at a chunk */
     if (pages > region.most || align > region.most)
         return run;
     ca_lock_take(&region.lock);
     if (ca_region_feed_nodes(&region.tlsf, 3, &region.batches)) {
-        ca_node node = run_take(pages, align);
+        ca_node node = run_take(pages, align, &run.fresh);
         if (node) {
             const ca_tlsf_node *n = &region.tlsf.nodes[node];
-            run = (ca_run){(ca_page)n->offset, (ca_page)n->size, ca_region.marks[node]};
-            ca_region.runs[run.page >> CA_CHUNK_SHIFT] = node;
+            run = (ca_run){(ca_page)n->offset, (ca_page)n->size, ca_region.marks[node], run.fresh};
+            run_record(run.page)->node = node;
+            list_insert(list, run.page);
             region.given += pages;
         }
     }
@@ -325,7 +359,23 @@ ca_run ca_region_take(uint64_t pages, uint64_t align)
 
 static ca_node run_node(ca_page page)
 {
-    return ca_region.runs[page >> CA_CHUNK_SHIFT];
+    return run_record(page)->node;
+}
+
+uint32_t ca_region_run_owner(ca_page page)
+{
+    return CA_LOAD(&run_record(page)->owner);
+}
+
+ca_page ca_region_first_run(const ca_run_list *list)
+{
+    return list->first ? (list->first - 1) << CA_CHUNK_SHIFT : UINT32_MAX;
+}
+
+ca_page ca_region_next_run(ca_page page)
+{
+    uint32_t next = run_record(page)->next;
+    return next ? (next - 1) << CA_CHUNK_SHIFT : UINT32_MAX;
 }
 
 ca_page ca_region_run_pages(ca_page page)
@@ -333,14 +383,29 @@ ca_page ca_region_run_pages(ca_page page)
     return (ca_page)region.tlsf.nodes[run_node(page)].size; /* of a run in use: constant but for its owner */
 }
 
-void ca_region_give(ca_page page)
+/* pre: locked */
+static void run_give(ca_page page, ca_run_list *list)
 {
-    ca_lock_take(&region.lock);
     ca_node node = run_node(page);
+    list_remove(list, run_record(page));
     region.given -= region.tlsf.nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
         ca_region.marks[node] = CA_LOAD(&region.now);
     ca_tlsf_free(&region.tlsf, node);
+}
+
+void ca_region_give(ca_page page, ca_run_list *list)
+{
+    ca_lock_take(&region.lock);
+    run_give(page, list);
+    ca_lock_drop(&region.lock);
+}
+
+void ca_region_give_all(ca_run_list *list)
+{
+    ca_lock_take(&region.lock);
+    while (list->first)
+        run_give(ca_region_first_run(list), list);
     ca_lock_drop(&region.lock);
 }
 
@@ -469,12 +534,18 @@ void ca_region_lock_all(void)
     ca_lock_take(&ca_region.slabs.lock);
     ca_lock_take(&ca_region.magazines.lock);
     ca_lock_take(&ca_region.heaps.lock);
+    ca_lock_take(&ca_region.outboxes.lock);
+    ca_lock_take(&ca_region.contexts.lock);
+    ca_lock_take(&ca_region.chunks.lock);
     ca_lock_take(&region.records.lock);
 }
 
 void ca_region_unlock_all(void)
 {
     ca_lock_drop(&region.records.lock);
+    ca_lock_drop(&ca_region.chunks.lock);
+    ca_lock_drop(&ca_region.contexts.lock);
+    ca_lock_drop(&ca_region.outboxes.lock);
     ca_lock_drop(&ca_region.heaps.lock);
     ca_lock_drop(&ca_region.magazines.lock);
     ca_lock_drop(&ca_region.slabs.lock);

@@ -29,6 +29,19 @@ typedef struct ca_live_word {
     uint64_t born, died;
 } ca_live_word;
 
+/* A run in use. Chunks' numbers plus 1 link the runs of one owner; 0 ends. */
+typedef struct ca_run_record {
+    ca_node node; /* the region's */
+    uint32_t owner;
+    uint32_t next, prev;
+} ca_run_record;
+
+/* The runs of one owner. Guarded by the region's lock. */
+typedef struct ca_run_list {
+    uint32_t first; /* chunk's number plus 1, 0: none */
+    uint32_t owner; /* what ca_region_owner says of them; the caller's number */
+} ca_run_list;
+
 typedef struct ca_region_t {
     uintptr_t base;         /* address of page 0 */
     ca_granule granules;    /* of the first range, as far as it is committed: it grows */
@@ -36,15 +49,15 @@ typedef struct ca_region_t {
     ca_live_word *live;     /* one for 64 granules: which are the start of a live object */
     const ca_source *source;
     ca_pool nodes;     /* records of CA_NODE_BATCH TLSF nodes each */
-    ca_pool slabs, magazines, heaps;
-    uint32_t *runs;    /* one a chunk of CA_CHUNK pages: the region's TLSF node of the run that starts there */
+    ca_pool slabs, magazines, heaps, outboxes, contexts, chunks;
+    ca_run_record *runs; /* one a chunk of CA_CHUNK pages: of the run that starts there */
     uint32_t *marks;   /* one a TLSF node: when its pages were last used, 0: they read as zero */
 } ca_region_t;
 
 extern ca_region_t ca_region;
 
 /* Nodes come in records; the first of each only links it. */
-enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 4096,
+enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2560, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32,
        CA_HEAP_NUMBER_BITS = 21 /* of a tag */ };
 
 /* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed. */
@@ -57,13 +70,20 @@ bool ca_region_init(const ca_source *source, size_t bytes);
 typedef struct ca_run {
     ca_page page, pages; /* pages 0: no memory */
     uint32_t mark;       /* 0: all of it reads as zero */
+    bool fresh;          /* never in use before */
 } ca_run;
 
-/* At least `pages`; `align`: pages, a power of two. Committed. */
-ca_run ca_region_take(uint64_t pages, uint64_t align);
+/* At least `pages`; `align`: pages, a power of two. Committed. list NULL: of no owner. */
+ca_run ca_region_take(uint64_t pages, uint64_t align, ca_run_list *list);
 /* These name a run by its first page. */
-void ca_region_give(ca_page page);
+void ca_region_give(ca_page page, ca_run_list *list);
 ca_page ca_region_run_pages(ca_page page);
+uint32_t ca_region_run_owner(ca_page page); /* 0: none */
+/* Gives back all runs of the list. */
+void ca_region_give_all(ca_run_list *list);
+/* The first page of the list's first run, and of the one after; UINT32_MAX: none. The owner's thread, nobody else changing the list. */
+ca_page ca_region_first_run(const ca_run_list *list);
+ca_page ca_region_next_run(ca_page page);
 /* In place. */
 bool ca_region_resize(ca_page page, uint64_t pages);
 /* Moves the memory (not the entries) of one run to another of at least its size, by page tables alone. false: copy instead. */

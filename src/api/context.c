@@ -1,0 +1,411 @@
+/* The public API of contexts: checks arguments, sets errno; what is done is in src/front/context.c. */
+#include <config.h>
+#include "ctxalloc.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "front/context.h"
+#include "front/fast.h"
+#include "heap/large.h"
+#include "preload/face.h"
+
+_Static_assert(sizeof(ca_bump_mark) <= sizeof(ctxalloc_mark_t), "a mark fits");
+_Static_assert((int)CTXALLOC_REFUSE == (int)CA_ESCAPE_REFUSE && (int)CTXALLOC_ADOPT == (int)CA_ESCAPE_ADOPT, "policies");
+
+#define API __attribute__((visibility("default"), noinline))
+
+static ca_context *inside(ctxalloc_context *c)
+{
+    return (ca_context *)(void *)c;
+}
+
+static ctxalloc_context *outside(ca_context *c)
+{
+    return c ? (ctxalloc_context *)(void *)c : CTXALLOC_GLOBAL;
+}
+
+static bool is_live(const ca_context *c)
+{
+    return CA_LOAD(&c->state) == CA_CONTEXT_LIVE;
+}
+
+/* The context behind a handle, NULL for the global one. false: none, and *error says why. */
+static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
+{
+    *error = EINVAL;
+    *c = NULL;
+    if (handle == CTXALLOC_GLOBAL)
+        return true;
+    if (handle == CTXALLOC_THREAD) {
+        *c = ca_context_own();
+        *error = ENOMEM;
+        return *c != NULL;
+    }
+    if (!handle || !is_live(inside(handle)))
+        return false;
+    *c = inside(handle);
+    return true;
+}
+
+/* The same for what must be a context. */
+static int resolve_context(ctxalloc_context *handle, ca_context **c)
+{
+    int error;
+    return !resolve(handle, c, &error) ? error : *c ? 0 : EINVAL;
+}
+
+static void *fail(int error)
+{
+    errno = error;
+    return NULL;
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------- */
+
+API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
+{
+    ca_context_settings s = {.kind = CA_TARGET_LONG};
+    if (o) {
+        int error;
+        if (o->size < sizeof *o || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags ||
+            (o->soft_limit && o->hard_limit && o->soft_limit > o->hard_limit))
+            return fail(EINVAL);
+        if (CA_UNLIKELY(o->parent) && !resolve(o->parent, &s.parent, &error))
+            return fail(error);
+        s.name = o->name;
+        s.kind = o->lifetime == CTXALLOC_SHORT ? CA_TARGET_SHORT : CA_TARGET_LONG;
+        s.soft = o->soft_limit;
+        s.hard = o->hard_limit;
+        s.on_pressure = (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;
+        s.argument = o->arg;
+        s.escape = (uint32_t)o->escape;
+    }
+    ca_context *c = ca_context_create(&s);
+    return c ? outside(c) : fail(ENOMEM);
+}
+
+API ctxalloc_context *ctxalloc_switch(ctxalloc_context *to)
+{
+    ca_context *from = ca_context_current(), *c;
+    int error;
+    if (CA_UNLIKELY(!resolve(to, &c, &error)))
+        return fail(error);
+    if (CA_UNLIKELY(!ca_context_switch(c)))
+        return fail(EBUSY);
+    return outside(from);
+}
+
+API ctxalloc_context *ctxalloc_current(void)
+{
+    return outside(ca_context_current());
+}
+
+API int ctxalloc_reset(ctxalloc_context *handle)
+{
+    ca_context *c;
+    int error = resolve_context(handle, &c);
+    return error ? error : ca_context_reset(c);
+}
+
+API int ctxalloc_destroy(ctxalloc_context *handle)
+{
+    ca_context *c;
+    int error = resolve_context(handle, &c);
+    if (CA_UNLIKELY(error))
+        return error;
+    if (CA_UNLIKELY(handle == CTXALLOC_THREAD))
+        return EINVAL; /* goes with the thread */
+    return ca_context_destroy(c);
+}
+
+static int callback_add(ctxalloc_context *handle, uint32_t when, void (*fn)(void *arg), void *arg)
+{
+    ca_context *c;
+    int error = fn ? resolve_context(handle, &c) : EINVAL;
+    if (error)
+        return error;
+    return ca_context_callback(c, when, fn, arg) ? 0 : ENOMEM;
+}
+
+API int ctxalloc_on_reset(ctxalloc_context *handle, void (*fn)(void *arg), void *arg)
+{
+    return callback_add(handle, CA_ON_RESET | CA_ON_DESTROY, fn, arg);
+}
+
+API int ctxalloc_on_destroy(ctxalloc_context *handle, void (*fn)(void *arg), void *arg)
+{
+    return callback_add(handle, CA_ON_DESTROY, fn, arg);
+}
+
+API const char *ctxalloc_name(const ctxalloc_context *handle)
+{
+    if (handle == CTXALLOC_GLOBAL)
+        return "global";
+    return handle == CTXALLOC_THREAD ? "thread" : handle ? ((const ca_context *)(const void *)handle)->name : "";
+}
+
+/* --- run --------------------------------------------------------------------------------------------------------- */
+
+/* What ctxalloc_run undoes. Two ways lead there: the compiler's cleanup (return, exception, forced unwinding) and the C library's list of cleanup handlers,
+ * which longjmp also walks. That list is the thread's and knows nothing of coroutines, so frames on their stacks stay out of it. */
+typedef struct run_frame {
+    ca_context *before;
+    bool done, listed;
+    struct _pthread_cleanup_buffer buffer;
+} run_frame;
+
+extern void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer, void (*routine)(void *), void *arg);
+extern void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute);
+
+static void frame_restore(void *argument)
+{
+    run_frame *f = argument;
+    if (f->done)
+        return;
+    f->done = true;
+    if (!ca_context_switch(f->before))
+        ca_die("ctxalloc_run: the context to go back to is current in another thread");
+}
+
+static void frame_leave(run_frame *f)
+{
+    if (f->listed && !f->done)
+        _pthread_cleanup_pop(&f->buffer, 0);
+    frame_restore(f);
+}
+
+/* The bounds of this thread's own stack; asked for once a thread. */
+static bool on_own_stack(const void *p)
+{
+    static __thread struct {
+        uintptr_t low, size;
+    } stack __attribute__((tls_model("initial-exec")));
+    if (!stack.size) {
+        pthread_attr_t attributes;
+        void *low;
+        size_t size;
+        int saved = errno;
+        if (pthread_getattr_np(pthread_self(), &attributes)) {
+            errno = saved;
+            return false;
+        }
+        (void)pthread_attr_getstack(&attributes, &low, &size);
+        (void)pthread_attr_destroy(&attributes);
+        errno = saved;
+        stack.low = (uintptr_t)low;
+        stack.size = size;
+    }
+    return (uintptr_t)p - stack.low < stack.size;
+}
+
+API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
+{
+    ca_context *c;
+    int error;
+    if (!fn)
+        return fail(EINVAL);
+    if (!resolve(handle, &c, &error))
+        return fail(error);
+    run_frame frame __attribute__((cleanup(frame_leave))) = {.before = ca_context_current(), .done = true};
+    frame.listed = on_own_stack(&frame);
+    if (!ca_context_switch(c))
+        return fail(EBUSY);
+    frame.done = false;
+    if (frame.listed)
+        _pthread_cleanup_push(&frame.buffer, frame_restore, &frame);
+    return fn(arg);
+}
+
+/* --- numbers ----------------------------------------------------------------------------------------------------- */
+
+static void usage_of_process(ctxalloc_usage_t *u)
+{
+    ca_front_usage p = ca_front_get_usage();
+    u->live_blocks = p.heaps.small_count + p.heaps.large_count + p.huge_count;
+    u->live_bytes = p.heaps.small_bytes + p.heaps.large_bytes + p.huge_bytes;
+}
+
+API bool ctxalloc_usage(ctxalloc_context *handle, ctxalloc_usage_t *u)
+{
+    ca_context *c;
+    int error;
+    if (!u || !resolve(handle, &c, &error))
+        return false;
+    memset(u, 0, sizeof *u);
+    const ca_account *a = c ? &c->account : &ca_account_process;
+    if (c)
+        ca_context_count(c, &u->live_blocks, &u->live_bytes);
+    else
+        usage_of_process(u);
+    u->held_bytes = CA_LOAD(&a->used);
+    u->peak_bytes = CA_LOAD(&a->peak);
+    u->soft_limit = CA_LOAD(&a->soft);
+    u->hard_limit = CA_LOAD(&a->hard);
+    u->refusals = CA_LOAD(&a->refusals);
+    u->grown = c ? CA_LOAD(&c->grown) : 0;
+    u->shrunk = c ? CA_LOAD(&c->shrunk) : 0;
+    return true;
+}
+
+API ctxalloc_usage_t ctxalloc_usage_difference(const ctxalloc_usage_t *after, const ctxalloc_usage_t *before)
+{
+    return (ctxalloc_usage_t){
+        .live_blocks = after->live_blocks - before->live_blocks, .live_bytes = after->live_bytes - before->live_bytes,
+        .held_bytes = after->held_bytes - before->held_bytes, .peak_bytes = after->peak_bytes - before->peak_bytes,
+        .soft_limit = after->soft_limit, .hard_limit = after->hard_limit, .refusals = after->refusals - before->refusals,
+        .grown = after->grown - before->grown, .shrunk = after->shrunk - before->shrunk};
+}
+
+API void *ctxalloc_measure(ctxalloc_context *handle, void *(*fn)(void *), void *arg, ctxalloc_usage_t *change)
+{
+    ctxalloc_usage_t before, after;
+    if (!change || !ctxalloc_usage(handle, &before))
+        return fail(EINVAL);
+    void *result = ctxalloc_run(handle, fn, arg);
+    (void)ctxalloc_usage(handle, &after);
+    *change = ctxalloc_usage_difference(&after, &before);
+    return result;
+}
+
+API int ctxalloc_set_limits(ctxalloc_context *handle, size_t soft, size_t hard)
+{
+    ca_context *c;
+    int error;
+    if (!resolve(handle, &c, &error) || (soft && hard && soft > hard))
+        return EINVAL;
+    ca_account *a = c ? &c->account : &ca_account_process;
+    CA_STORE(&a->soft, soft);
+    CA_STORE(&a->hard, hard);
+    return 0;
+}
+
+/* --- blocks --------------------------------------------------------------------------------------------------------- */
+
+API void *ctxalloc_memalign(ctxalloc_context *handle, size_t align, size_t size)
+{
+    ca_context *c;
+    int error;
+    if (!ca_is_power_of_two(align))
+        return fail(EINVAL);
+    if (!resolve(handle, &c, &error))
+        return fail(error);
+    void *p = ca_context_malloc(c, size, align);
+    return p ? p : fail(ENOMEM);
+}
+
+API void *ctxalloc_malloc(ctxalloc_context *handle, size_t size)
+{
+    return ctxalloc_memalign(handle, CA_GRANULE, size);
+}
+
+API void *ctxalloc_calloc(ctxalloc_context *handle, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return fail(ENOMEM);
+    void *p = ctxalloc_malloc(handle, bytes);
+    return p ? memset(p, 0, bytes) : NULL;
+}
+
+API void *ctxalloc_realloc(ctxalloc_context *handle, void *p, size_t size)
+{
+    return p ? FACE(realloc)(p, size) : ctxalloc_malloc(handle, size);
+}
+
+API char *ctxalloc_strdup(ctxalloc_context *handle, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *p = ctxalloc_malloc(handle, size);
+    return p ? memcpy(p, text, size) : NULL;
+}
+
+API void *ctxalloc_malloc_excess(size_t size, size_t *usable)
+{
+    void *p = FACE(malloc)(size);
+    if (p)
+        *usable = FACE(malloc_usable_size)(p);
+    return p;
+}
+
+API int ctxalloc_resize(void *p, size_t size)
+{
+    ctxalloc_verdict_t v;
+    if (ctxalloc_inspect(p, &v) != CTXALLOC_LIVE)
+        return EINVAL;
+    return ca_front_resize(p, size) ? 0 : ENOMEM;
+}
+
+API void *ctxalloc_realloc_aligned(void *p, size_t align, size_t size)
+{
+    if (!ca_is_power_of_two(align))
+        return fail(EINVAL);
+    if (!p)
+        return ca_face_allocate_aligned(align, size);
+    if ((uintptr_t)p % align == 0 && ctxalloc_resize(p, size) == 0)
+        return p;
+    ctxalloc_verdict_t v;
+    if (ctxalloc_inspect(p, &v) != CTXALLOC_LIVE)
+        return fail(EINVAL);
+    void *to = ctxalloc_memalign(v.owner, align, size);
+    if (!to)
+        return NULL;
+    memcpy(to, p, v.size < size ? v.size : size);
+    FACE(free)(p);
+    return to;
+}
+
+/* --- what an address is ------------------------------------------------------------------------------------------------ */
+
+API enum ctxalloc_verdict ctxalloc_inspect(const void *p, ctxalloc_verdict_t *v)
+{
+    ca_inspection found = ca_front_inspect(p);
+    static const enum ctxalloc_verdict words[] = {[CA_IS_FOREIGN] = CTXALLOC_FOREIGN, [CA_IS_LIVE] = CTXALLOC_LIVE,
+                                                  [CA_IS_INTERIOR] = CTXALLOC_INTERIOR, [CA_IS_DEAD] = CTXALLOC_DEAD};
+    if (v)
+        *v = (ctxalloc_verdict_t){words[found.what], found.start, found.size,
+                                  found.start ? outside(found.owner) : NULL};
+    return words[found.what];
+}
+
+API ctxalloc_context *ctxalloc_owner(const void *p)
+{
+    ctxalloc_verdict_t v;
+    (void)ctxalloc_inspect(p, &v);
+    return v.owner;
+}
+
+API bool ctxalloc_contains(ctxalloc_context *handle, const void *p)
+{
+    ca_context *c, *owner;
+    int error;
+    return resolve(handle, &c, &error) && ca_front_page_owner(p, &owner) && owner == c;
+}
+
+/* --- marks --------------------------------------------------------------------------------------------------------------- */
+
+API int ctxalloc_mark(ctxalloc_context *handle, ctxalloc_mark_t *mark)
+{
+    ca_context *c;
+    int error = mark ? resolve_context(handle, &c) : EINVAL;
+    if (error || c->heap)
+        return EINVAL;
+    ca_bump_mark m = ca_bump_get_mark(&c->bump);
+    memset(mark, 0, sizeof *mark);
+    memcpy(mark, &m, sizeof m);
+    return 0;
+}
+
+API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *mark)
+{
+    ca_context *c;
+    int error = mark ? resolve_context(handle, &c) : EINVAL;
+    if (error || c->heap)
+        return EINVAL;
+    ca_bump_mark m;
+    memcpy(&m, mark, sizeof m);
+    return ca_bump_rollback(&c->bump, &m) ? 0 : EINVAL;
+}

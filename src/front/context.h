@@ -1,0 +1,58 @@
+/* Contexts as threads see them: which one is current, how they come and go.
+ *
+ * A thread has a context by putting its own mark (the address of its ca_current) into `holder`.  That takes two plain stores a switch: programs that hand a
+ * context from thread to thread synchronise themselves, and those that do not are found out, at the latest when one of the two switches away.
+ *
+ * Any thread; a context's own calls (reset, destroy, mark) while no other thread has it.
+ */
+#ifndef CA_FRONT_CONTEXT_H
+#define CA_FRONT_CONTEXT_H
+
+#include "front/front.h"
+#include "heap/context.h"
+
+typedef struct ca_context_settings {
+    const char *name; /* NULL: none */
+    ca_context *parent;
+    uint32_t kind;    /* enum ca_target_kind */
+    size_t soft, hard;
+    void (*on_pressure)(void *context, size_t used, void *argument);
+    void *argument;
+    uint32_t escape, flags;
+} ca_context_settings;
+
+/* What to do with blocks that are live when their context is destroyed; as enum ctxalloc_escape. */
+enum ca_escape { CA_ESCAPE_FREE, CA_ESCAPE_REFUSE, CA_ESCAPE_ADOPT };
+
+/* NULL: no memory, or a parent's limit. */
+ca_context *ca_context_create(const ca_context_settings *settings);
+/* 0, or an errno value: EBUSY when another thread has it or one below it, or a policy refuses. */
+int ca_context_destroy(ca_context *context);
+/* All blocks cease to be; EBUSY when another thread has it. Contexts below are destroyed. */
+int ca_context_reset(ca_context *context);
+
+/* NULL: no context is current. */
+ca_context *ca_context_current(void);
+/* The thread's own, made on first use. NULL: no memory. */
+ca_context *ca_context_own(void);
+/* false: another thread has it. NULL: no context, allocate from the thread's heap. */
+bool ca_context_switch(ca_context *to);
+
+/* For one call, whatever is current. NULL: no memory. owner NULL: the thread's heap. */
+void *ca_context_malloc(ca_context *owner, size_t size, size_t align);
+
+/* Tells those whose soft limit was crossed. Called where no heap is half-way through something. */
+void ca_context_press(ca_context *context);
+
+/* fn(argument) runs at the next reset or destruction (when: bits of enum ca_callback_when), the newest first. false: no memory. */
+enum ca_callback_when { CA_ON_RESET = 1, CA_ON_DESTROY = 2 };
+bool ca_context_callback(ca_context *context, uint32_t when, void (*fn)(void *argument), void *argument);
+
+/* The thread ends: what it has current is anybody's, what waited for its next use goes. home: the thread's heap. */
+void ca_context_thread_end(ca_heap *home);
+/* Fork: the locks; and in the child, what threads that are gone had is lost. */
+void ca_context_lock_all(void);
+void ca_context_unlock_all(void);
+void ca_context_after_fork(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* Accounts: how many bytes of memory an owner holds, and how many it may.
+ *
+ * What is counted is what the region hands out: whole runs, to the byte.  Accounts nest: what is charged to one is charged to its parents, too, and
+ * all or none accept it.  The root is the process's account.  Any thread.  Cost: one atomic addition a level, on slow paths only.
+ */
+#ifndef CA_HEAP_ACCOUNT_H
+#define CA_HEAP_ACCOUNT_H
+
+#include "base/base.h"
+
+typedef struct ca_account {
+    uint64_t used, peak; /* bytes */
+    uint64_t soft, hard; /* 0: none */
+    struct ca_account *parent;
+    uint32_t pressed;    /* `used` went over `soft`, and nobody was told yet */
+    uint32_t refusals;   /* requests that `hard` did not let through */
+} ca_account;
+
+extern ca_account ca_account_process;
+
+/* false: a hard limit, this one's or a parent's, is in the way; nothing is charged. */
+bool ca_account_charge(ca_account *account, uint64_t bytes);
+void ca_account_discharge(ca_account *account, uint64_t bytes);
+
+#endif

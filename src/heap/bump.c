@@ -1,0 +1,504 @@
+#include "heap/bump.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "heap/heap.h"
+#include "heap/live.h"
+
+enum {
+    CHUNK_LEAST = CA_PAGE,
+    CHUNK_MOST = 16 * CA_PAGE /* of what is shared; what is larger is a run of the region's */
+};
+
+/* A chunk, or a page of pieces. 32 bytes. */
+typedef struct chunk {
+    uint32_t next;
+    uint32_t context;
+    ca_page page, pages;
+    ca_node node;         /* of the common heap; CA_NODE_NONE: a run of the region's */
+    uint32_t idle;        /* kept for later: nothing in it is live */
+    char *used_end;       /* blocks end here, once the chunk is not the current one any more */
+} chunk;
+typedef struct nest {
+    uint32_t next;        /* in the list of those with free pieces */
+    uint32_t owner[CA_PIECES]; /* contexts, 0: free */
+    ca_page page;
+    ca_node node;
+    uint32_t unused[2];
+} nest;
+_Static_assert(sizeof(chunk) == CA_CHUNK_RECORD && sizeof(nest) == CA_CHUNK_RECORD, "records");
+
+/* What all short contexts share: a heap whose pages are cut into chunks and pieces. */
+static struct {
+    ca_lock lock;
+    ca_heap *heap;
+    uint32_t nests; /* with free pieces */
+} common;
+
+static chunk *chunk_at(uint32_t number)
+{
+    return ca_pool_at(&ca_region.chunks, number);
+}
+
+static nest *nest_at(uint32_t number)
+{
+    return ca_pool_at(&ca_region.chunks, number);
+}
+
+static char *page_start(ca_page page)
+{
+    return ca_region_address(page);
+}
+
+static ca_page page_of(const void *p)
+{
+    return ca_granule_page(ca_region_granule(p));
+}
+
+/* --- pages ------------------------------------------------------------------------------------------------- */
+
+/* pre: locked. Pages of the common heap, their live words zero. */
+static ca_node common_take(uint64_t pages)
+{
+    if (!common.heap)
+        common.heap = ca_heap_create_for(NULL, NULL, 0);
+    ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
+    if (node)
+        memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
+               pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+    return node;
+}
+
+static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t number)
+{
+    for (ca_page i = page; i < page + pages; i++) {
+        ca_region.entries[i].number = number;
+        CA_STORE(&ca_region.entries[i].tag, tag);
+    }
+}
+
+/* --- chunks -------------------------------------------------------------------------------------------------- */
+
+static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes)
+{
+    uint32_t number = ca_pool_take(&ca_region.chunks);
+    ca_page pages = (ca_page)(bytes / CA_PAGE);
+    if (!number)
+        return 0;
+    chunk *c = chunk_at(number);
+    *c = (chunk){.context = context, .pages = pages};
+    if (!ca_account_charge(account, bytes))
+        goto refused;
+    if (bytes <= CHUNK_MOST) {
+        ca_lock_take(&common.lock);
+        c->node = common_take(pages);
+        c->page = c->node ? (ca_page)common.heap->pages.nodes[c->node].offset : 0;
+        ca_lock_drop(&common.lock);
+        if (!c->node)
+            goto none;
+    } else {
+        ca_run run = ca_region_take(pages, 1, NULL);
+        if (!run.pages)
+            goto none;
+        c->page = run.page;
+        if (!run.fresh)
+            memset(ca_live_at(ca_page_granule(run.page)), 0, pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+    }
+    entries_set(c->page, pages, CA_TAG_BUMP, number);
+    return number;
+none:
+    ca_account_discharge(account, bytes);
+refused:
+    ca_pool_give_list(&ca_region.chunks, number, number);
+    return 0;
+}
+
+static void chunk_give(ca_account *account, uint32_t number, uint32_t dead)
+{
+    chunk *c = chunk_at(number);
+    ca_account_discharge(account, (uint64_t)c->pages * CA_PAGE);
+    entries_set(c->page, c->pages, 0, dead);
+    if (ca_heap_setting.check)
+        CA_STORE(&ca_heap_dropped_any, true);
+    if (c->node) {
+        ca_lock_take(&common.lock);
+        ca_pages_give(common.heap, c->node);
+        ca_lock_drop(&common.lock);
+    } else {
+        ca_region_give(c->page, NULL);
+    }
+    ca_pool_give_list(&ca_region.chunks, number, number);
+}
+
+/* The chunk becomes the current one. */
+static void chunk_load(ca_bump *bump, uint32_t number)
+{
+    chunk *c = chunk_at(number);
+    c->idle = 0;
+    if (bump->used)
+        chunk_at(bump->used)->used_end = bump->at;
+    c->next = bump->used;
+    bump->used = number;
+    bump->at = page_start(c->page);
+    bump->end = bump->at + (size_t)c->pages * CA_PAGE;
+    bump->last = NULL;
+}
+
+static void chunk_keep(ca_bump *bump, uint32_t number)
+{
+    chunk *c = chunk_at(number);
+    CA_STORE(&c->idle, 1);
+    c->next = bump->kept;
+    bump->kept = number;
+}
+
+/* A kept chunk with enough room, taken out of its list. */
+static uint32_t kept_take(ca_bump *bump, size_t bytes)
+{
+    for (uint32_t *link = &bump->kept; *link; link = &chunk_at(*link)->next) {
+        uint32_t number = *link;
+        chunk *c = chunk_at(number);
+        if ((size_t)c->pages * CA_PAGE < bytes)
+            continue;
+        *link = c->next;
+        memset(ca_live_at(ca_page_granule(c->page)), 0, c->pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+        return number;
+    }
+    return 0;
+}
+
+/* --- pieces ---------------------------------------------------------------------------------------------------- */
+
+static unsigned piece_index(const void *p)
+{
+    return (unsigned)(((uintptr_t)p & (CA_PAGE - 1)) / CA_PIECE_BYTES);
+}
+
+static uint32_t nest_create(void)
+{
+    uint32_t number = ca_pool_take(&ca_region.chunks);
+    if (!number)
+        return 0;
+    ca_node node = common_take(1);
+    if (!node) {
+        ca_pool_give_list(&ca_region.chunks, number, number);
+        return 0;
+    }
+    *nest_at(number) = (nest){.page = (ca_page)common.heap->pages.nodes[node].offset, .node = node};
+    entries_set(nest_at(number)->page, 1, CA_TAG_NEST, number);
+    common.nests = number;
+    return number;
+}
+
+static char *piece_take(ca_account *account, uint32_t context)
+{
+    char *piece = NULL;
+    if (!ca_account_charge(account, CA_PIECE_BYTES))
+        return NULL;
+    ca_lock_take(&common.lock);
+    uint32_t number = common.nests ? common.nests : nest_create();
+    if (number) {
+        nest *n = nest_at(number);
+        unsigned i = n->owner[0] ? n->owner[1] ? 2 : 1 : 0;
+        CA_STORE(&n->owner[i], context);
+        piece = page_start(n->page) + i * (size_t)CA_PIECE_BYTES;
+        if (n->owner[0] && n->owner[1] && n->owner[2])
+            common.nests = n->next;
+    }
+    ca_lock_drop(&common.lock);
+    if (!piece)
+        ca_account_discharge(account, CA_PIECE_BYTES);
+    return piece;
+}
+
+static void piece_give(ca_account *account, char *piece, uint32_t dead)
+{
+    ca_page page = page_of(piece);
+    uint32_t number = ca_region.entries[page].number;
+    nest *n = nest_at(number);
+    ca_account_discharge(account, CA_PIECE_BYTES);
+    ca_lock_take(&common.lock);
+    bool full = n->owner[0] && n->owner[1] && n->owner[2];
+    CA_STORE(&n->owner[piece_index(piece)], 0);
+    if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common.nests != number && !full) {
+        uint32_t *link = &common.nests;
+        while (*link != number)
+            link = &nest_at(*link)->next;
+        *link = n->next;
+        entries_set(page, 1, 0, dead);
+        ca_pages_give(common.heap, n->node);
+        ca_pool_give_list(&ca_region.chunks, number, number);
+    } else if (full) {
+        n->next = common.nests;
+        common.nests = number;
+    }
+    ca_lock_drop(&common.lock);
+}
+
+uint32_t ca_bump_owner(ca_page page, uint32_t tag, const void *p)
+{
+    uint32_t number = CA_LOAD(&ca_region.entries[page].number);
+    if (tag == CA_TAG_BUMP)
+        return CA_LOAD(&chunk_at(number)->context);
+    unsigned i = piece_index(p);
+    return i < CA_PIECES ? CA_LOAD(&nest_at(number)->owner[i]) : 0;
+}
+
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
+
+static bool in_piece(const ca_bump *bump, const void *p)
+{
+    return bump->piece && (uintptr_t)p - (uintptr_t)bump->piece < CA_PIECE_BYTES;
+}
+
+/* The word that holds the bits of p, and which bit. */
+static ca_live_word *start_word(const ca_bump *bump, const void *p, unsigned *bit)
+{
+    if (in_piece(bump, p)) {
+        size_t g = (size_t)((const char *)p - bump->piece) / CA_GRANULE;
+        *bit = g % 64;
+        return (ca_live_word *)(uintptr_t)&bump->starts[g / 64];
+    }
+    ca_granule g = ca_region_granule(p);
+    *bit = g % 64;
+    return ca_live_at(g);
+}
+
+static void start_set(ca_bump *bump, const void *p)
+{
+    unsigned bit;
+    ca_live_word *w = start_word(bump, p, &bit);
+    CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << bit);
+}
+
+/* As if it had never been. */
+static void start_unset(ca_bump *bump, const void *p)
+{
+    unsigned bit;
+    ca_live_word *w = start_word(bump, p, &bit);
+    CA_STORE(&w->born, CA_LOAD(&w->born) & ~(1ULL << bit));
+    __atomic_fetch_and(&w->died, ~(1ULL << bit), __ATOMIC_RELAXED);
+}
+
+static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
+{
+    if (!bump->piece && !bump->used && bytes <= CA_PIECE_BYTES) {
+        bump->piece = piece_take(account, context);
+        if (bump->piece) {
+            bump->at = bump->piece;
+            bump->end = bump->piece + CA_PIECE_BYTES;
+            return true;
+        }
+    }
+    uint32_t number = kept_take(bump, bytes);
+    if (!number) {
+        uint64_t wanted = ca_size_min(ca_size_max(bump->chunk_bytes, CHUNK_LEAST), CHUNK_MOST), least = ca_round_up(bytes, CA_PAGE);
+        number = chunk_take(account, context, ca_size_max(wanted, least));
+        if (!number && wanted > least)
+            number = chunk_take(account, context, least);
+        if (!number)
+            return false;
+        bump->chunk_bytes += (uint64_t)chunk_at(number)->pages * CA_PAGE;
+    }
+    chunk_load(bump, number);
+    return true;
+}
+
+static void *block_take(ca_bump *bump, size_t size, size_t align)
+{
+    char *p = (char *)ca_round_up((uintptr_t)bump->at, align);
+    if ((uintptr_t)p < (uintptr_t)bump->at || (size_t)(bump->end - bump->at) < (size_t)(p - bump->at) ||
+        (size_t)(bump->end - p) < size)
+        return NULL;
+    bump->at = p + size;
+    bump->last = p;
+    bump->blocks++;
+    start_set(bump, p);
+    return p;
+}
+
+void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align)
+{
+    size = size ? ca_round_up(size, CA_GRANULE) : CA_GRANULE;
+    align = align < CA_GRANULE ? CA_GRANULE : align;
+    void *p = bump->at ? block_take(bump, size, align) : NULL;
+    if (CA_LIKELY(p != NULL))
+        return p;
+    size_t bytes;
+    if (__builtin_add_overflow(size, align - CA_GRANULE, &bytes) || !room_find(bump, account, context, bytes))
+        return NULL;
+    return block_take(bump, size, align);
+}
+
+bool ca_bump_is_live(const ca_bump *bump, const void *p)
+{
+    unsigned bit;
+    const ca_live_word *w = start_word(bump, p, &bit);
+    if (!in_piece(bump, p) && CA_LOAD(&chunk_at(ca_region.entries[page_of(p)].number)->idle))
+        return false;
+    return (uintptr_t)p % CA_GRANULE == 0 && (CA_LOAD(&w->born) & ~CA_LOAD(&w->died)) >> bit & 1;
+}
+
+/* Where the blocks of the chunk or piece that p lies in end. */
+static const char *blocks_end(const ca_bump *bump, const void *p)
+{
+    if (in_piece(bump, p))
+        return bump->used || bump->at == NULL ? bump->piece + CA_PIECE_BYTES : bump->at;
+    uint32_t number = ca_region.entries[page_of(p)].number;
+    return number == bump->used ? bump->at : chunk_at(number)->used_end;
+}
+
+size_t ca_bump_size(const ca_bump *bump, const void *p)
+{
+    const char *end = blocks_end(bump, p), *q = (const char *)p + CA_GRANULE;
+    while (q < end) {
+        unsigned bit;
+        uint64_t word = CA_LOAD(&start_word(bump, q, &bit)->born) >> bit;
+        if (word) {
+            q += ca_bit_low(word) * (size_t)CA_GRANULE;
+            break;
+        }
+        q += (64 - bit) * (size_t)CA_GRANULE;
+    }
+    return (size_t)((q < end ? q : end) - (const char *)p);
+}
+
+const void *ca_bump_start(const ca_bump *bump, const void *p)
+{
+    const char *first = in_piece(bump, p) ? bump->piece : page_start(chunk_at(ca_region.entries[page_of(p)].number)->page);
+    const char *q = (const char *)((uintptr_t)p & ~(uintptr_t)(CA_GRANULE - 1));
+    for (; q >= first; q -= CA_GRANULE) {
+        unsigned bit;
+        if (CA_LOAD(&start_word(bump, q, &bit)->born) >> bit & 1)
+            return (const char *)p < blocks_end(bump, p) ? q : NULL;
+    }
+    return NULL;
+}
+
+bool ca_bump_resize(ca_bump *bump, void *p, size_t size)
+{
+    size = size ? ca_round_up(size, CA_GRANULE) : CA_GRANULE;
+    if (p != bump->last)
+        return size <= ca_bump_size(bump, p);
+    if ((size_t)(bump->end - (char *)p) < size)
+        return false;
+    bump->at = (char *)p + size;
+    return true;
+}
+
+bool ca_bump_free(ca_bump *bump, void *p, bool mine)
+{
+    unsigned bit;
+    ca_live_word *w = start_word(bump, p, &bit);
+    if (mine && p == bump->last && !(CA_LOAD(&w->died) >> bit & 1)) {
+        start_unset(bump, p);
+        bump->at = p;
+        bump->last = NULL;
+        bump->blocks--;
+        return true;
+    }
+    if (!(CA_LOAD(&w->born) >> bit & 1) || __atomic_fetch_or(&w->died, 1ULL << bit, __ATOMIC_ACQ_REL) >> bit & 1)
+        return false;
+    __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+uint64_t ca_bump_bytes(const ca_bump *bump)
+{
+    uint64_t bytes = 0;
+    if (bump->at && !bump->used)
+        return (uint64_t)(bump->at - bump->piece);
+    for (uint32_t number = bump->used; number; number = chunk_at(number)->next) {
+        const char *end = number == bump->used ? bump->at : chunk_at(number)->used_end;
+        bytes += (uint64_t)(end - page_start(chunk_at(number)->page));
+    }
+    return bytes + (bump->piece ? CA_PIECE_BYTES : 0);
+}
+
+/* --- all at once ------------------------------------------------------------------------------------------------------ */
+
+void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
+{
+    uint32_t rest = bump->used;
+    while (rest) {
+        uint32_t number = rest;
+        rest = chunk_at(number)->next;
+        if (keep) {
+            chunk_keep(bump, number);
+        } else {
+            chunk_give(account, number, dead);
+        }
+    }
+    while (!keep && bump->kept) {
+        uint32_t number = bump->kept;
+        bump->kept = chunk_at(number)->next;
+        chunk_give(account, number, dead);
+    }
+    bump->used = 0;
+    bump->chunk_bytes = keep ? bump->chunk_bytes : 0;
+    bump->blocks = bump->freed = 0;
+    bump->last = NULL;
+    bump->at = bump->piece;
+    bump->end = bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
+    bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
+}
+
+void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead)
+{
+    if (bump->piece)
+        piece_give(account, bump->piece, dead);
+    bump->piece = bump->at = bump->end = NULL;
+}
+
+ca_bump_mark ca_bump_get_mark(const ca_bump *bump)
+{
+    return (ca_bump_mark){bump->at, bump->end, bump->last, bump->used, bump->blocks, CA_LOAD(&bump->freed)};
+}
+
+/* The start bits of [from, end) go. */
+static void starts_clear(ca_bump *bump, char *from, const char *end)
+{
+    for (char *q = from; q < end; q += CA_GRANULE) {
+        unsigned bit;
+        const ca_live_word *w = start_word(bump, q, &bit);
+        if (bit == 0 && !w->born && end - q >= 64 * CA_GRANULE)
+            q += 63 * CA_GRANULE;
+        else if (w->born >> bit & 1)
+            start_unset(bump, q);
+    }
+}
+
+bool ca_bump_rollback(ca_bump *bump, const ca_bump_mark *mark)
+{
+    uint32_t number = bump->used;
+    while (number != mark->used && number)
+        number = chunk_at(number)->next;
+    if (number != mark->used || (!mark->used && mark->at != NULL && !in_piece(bump, mark->at) && mark->at != bump->piece + CA_PIECE_BYTES))
+        return false;
+    while (bump->used != mark->used) {
+        number = bump->used;
+        bump->used = chunk_at(number)->next;
+        chunk_keep(bump, number);
+        bump->at = NULL;
+    }
+    const char *end = bump->at ? bump->at : bump->used ? chunk_at(bump->used)->used_end : bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
+    bump->at = mark->at ? mark->at : bump->piece;
+    bump->end = mark->end ? mark->end : bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
+    if (bump->at && end)
+        starts_clear(bump, bump->at, end);
+    bump->last = mark->last;
+    bump->blocks = mark->blocks;
+    CA_STORE(&bump->freed, mark->freed);
+    return true;
+}
+
+void ca_bump_lock(void)
+{
+    ca_lock_take(&common.lock);
+}
+
+void ca_bump_unlock(void)
+{
+    ca_lock_drop(&common.lock);
+}

@@ -1,0 +1,67 @@
+/* The engine of short-lived contexts: a pointer that moves up through chunks.  A free gives nothing back, but for the last block; the last
+ * block also grows in place; all goes at once.
+ *
+ *   first piece     a third of a page, so that a context of a few blocks costs less than a page
+ *   chunks          whole pages, each as large as all before it, up to 64 KiB; larger blocks get chunks of their own
+ *
+ * Where blocks start is out of band, as everywhere: bits of the live map, or for the first piece (which shares its words with its neighbours) two
+ * words here. `born` bits are starts, `died` bits say which of them were freed; so a block ends where the next one starts.
+ *
+ * Owner: who has the context current; ca_bump_free, ca_bump_size and ca_bump_is_live also any other thread that holds the block.
+ * Cost: ca_bump_alloc a dozen instructions, or a new chunk.
+ */
+#ifndef CA_HEAP_BUMP_H
+#define CA_HEAP_BUMP_H
+
+#include "heap/account.h"
+#include "source/region.h"
+
+enum { CA_PIECES = 3, CA_PIECE_BYTES = 1360 }; /* of a page */
+
+/* [B1] last == NULL or last < at <= end
+ * [B2] every block before `at` has its born bit */
+typedef struct ca_bump {
+    char *at, *end;         /* the free rest of the chunk in use */
+    char *last;             /* the newest block, NULL: none, or freed */
+    char *piece;            /* the first piece, NULL: none yet */
+    uint32_t used, kept;    /* chunks in use, newest first, the current one among them; chunks that a reset left */
+    uint64_t chunk_bytes;   /* in all chunks */
+    uint64_t blocks;        /* handed out; less `freed`: live */
+    uint64_t freed;         /* any thread */
+    ca_live_word starts[2]; /* of the piece */
+} ca_bump;
+
+/* 16-byte aligned, or more: `align` is a power of two. NULL: no memory, or the account refuses. */
+void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align);
+/* In place: the last block to any size that its chunk has room for, others to what they have. `size` <= CA_MAX_SIZE. */
+bool ca_bump_resize(ca_bump *bump, void *p, size_t size);
+/* false: it was not live. mine: the caller is the owner. */
+bool ca_bump_free(ca_bump *bump, void *p, bool mine);
+bool ca_bump_is_live(const ca_bump *bump, const void *p);
+/* The start of the block that p lies in, live or not; NULL: none. */
+const void *ca_bump_start(const ca_bump *bump, const void *p);
+/* Bytes of the block that starts at p. */
+size_t ca_bump_size(const ca_bump *bump, const void *p);
+/* Bytes that blocks take, freed ones included. */
+uint64_t ca_bump_bytes(const ca_bump *bump);
+/* Frees all. keep: the chunks stay for what comes next; otherwise they go back, but for the piece. */
+void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep);
+/* The piece goes, too. pre: dropped, not kept. */
+void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead);
+/* To here, and back: all that was allocated since is freed. A mark is void once something before it is dropped. */
+typedef struct ca_bump_mark {
+    char *at, *end, *last;
+    uint32_t used;
+    uint64_t blocks, freed;
+} ca_bump_mark;
+ca_bump_mark ca_bump_get_mark(const ca_bump *bump);
+bool ca_bump_rollback(ca_bump *bump, const ca_bump_mark *mark);
+
+/* The number of the context that a page of this kind belongs to, at p. */
+uint32_t ca_bump_owner(ca_page page, uint32_t tag, const void *p);
+
+/* Fork: the lock of this file. */
+void ca_bump_lock(void);
+void ca_bump_unlock(void);
+
+#endif

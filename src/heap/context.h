@@ -1,0 +1,85 @@
+/* Contexts: heaps with a lifetime, limits and a name.  Here is what a context is made of; who has it current is the front's affair (front/context.h).
+ *
+ *   long     a heap (heap/heap.h): anything can be freed and reused
+ *   medium   chunks of segments, marked in bitmaps (heap/chunked.h)
+ *   short    a pointer that is bumped (heap/bump.h): freeing gives nothing back, but for the last block
+ *
+ * Every context may have a second heap, its *annex*, for calls by threads that do not have it current (realloc, ctxalloc_malloc): it is a
+ * heap like that of a long context, and is used under the context's lock.
+ *
+ * Owner: who has it current, see `holder`.  Any thread may free its blocks, and read its account.
+ */
+#ifndef CA_HEAP_CONTEXT_H
+#define CA_HEAP_CONTEXT_H
+
+#include "base/lock.h"
+#include "heap/bump.h"
+#include "heap/heap.h"
+
+enum { CA_CONTEXT_NAME = 32 };
+
+/* [X1] holder != 0: that thread's current target is the context's
+ * [X2] a context's account is charged for exactly the runs and chunks that its heaps and its engine hold */
+typedef struct ca_context {
+    ca_target target;     /* short and medium: what is current; long: unused but for the kind */
+    uintptr_t holder;     /* the thread that has it current, 0: none */
+    ca_heap *heap;        /* long: what is current */
+    ca_bump bump;         /* short */
+    ca_account account;
+    ca_heap *annex;       /* NULL: none yet */
+    ca_run_list runs;     /* huge blocks */
+    ca_lock lock;         /* guards the annex */
+    uint32_t state;       /* enum ca_context_state */
+    uint32_t escape, flags; /* as ctxalloc_options */
+    struct ca_context *parent, *child, *next, *prev; /* the tree: guarded by its lock */
+    struct ca_context *warm; /* the next one that waits for its next use */
+    uint32_t callbacks;    /* records, newest first */
+    void (*on_pressure)(void *context, size_t used, void *argument);
+    void *argument;
+    uint64_t huge_count;
+    uint64_t grown, shrunk; /* resizes in place */
+    char name[CA_CONTEXT_NAME];
+} ca_context;
+
+_Static_assert(sizeof(ca_context) <= CA_CONTEXT_RECORD, "a context is one record");
+
+enum ca_context_state {
+    CA_CONTEXT_FREE,
+    CA_CONTEXT_LIVE,
+    CA_CONTEXT_ADOPTED, /* destroyed, its blocks are the parent's now */
+    CA_CONTEXT_LOST     /* after fork: a thread that is gone had it */
+};
+
+CA_INLINE ca_context *ca_context_at(uint32_t number)
+{
+    return ca_pool_at(&ca_region.contexts, number);
+}
+
+CA_INLINE uint32_t ca_context_number(const ca_context *context)
+{
+    return (uint32_t)((size_t)((const char *)context - ca_region.contexts.base) / CA_CONTEXT_RECORD);
+}
+
+/* In the entries of pages whose blocks went with their context: this flag and the context's number. */
+#define CA_DEAD 0x80000000U
+
+/* The context that a block with this entry belongs to; NULL: none, a thread's heap. pre: tag != 0 */
+ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p);
+/* Follows adoption: who answers for the context's blocks now. NULL: nobody, they are global. */
+ca_context *ca_context_resolve(ca_context *context);
+
+/* Empty, of a kind of ca_target, under the process's account. NULL: no memory. */
+ca_context *ca_context_new(uint32_t kind);
+/* All blocks cease to be. keep: memory stays for what comes next, where that is cheap. */
+void ca_context_drop(ca_context *context, bool keep);
+/* What is left goes, the record too. pre: dropped */
+void ca_context_retire(ca_context *context);
+
+/* The annex, locked; NULL: no memory, not locked. Any thread. */
+ca_heap *ca_context_annex_take(ca_context *context);
+void ca_context_annex_drop(ca_context *context);
+
+/* Live blocks, and the bytes they may use. Exact while nobody allocates or frees. */
+void ca_context_count(ca_context *context, uint64_t *blocks, uint64_t *bytes);
+
+#endif

@@ -90,12 +90,12 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
 
 API ctxalloc_context *ctxalloc_switch(ctxalloc_context *to)
 {
-    ca_context *from = ca_context_current(), *c;
+    ca_context *from = ca_current->context, *c = inside(to);
     int error;
-    if (CA_UNLIKELY(!resolve(to, &c, &error)))
+    if ((uintptr_t)to <= (uintptr_t)CTXALLOC_THREAD && CA_UNLIKELY(!resolve(to, &c, &error)))
         return fail(error);
-    if (CA_UNLIKELY(!ca_context_switch(c)))
-        return fail(EBUSY);
+    if (CA_UNLIKELY(!ca_context_switch_fast(c)))
+        return fail(is_live(c) ? EBUSY : EINVAL);
     return outside(from);
 }
 
@@ -293,13 +293,20 @@ API void *ctxalloc_memalign(ctxalloc_context *handle, size_t align, size_t size)
         return fail(EINVAL);
     if (!resolve(handle, &c, &error))
         return fail(error);
+    if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
+        return fail(ENOMEM);
     void *p = ca_context_malloc(c, size, align);
     return p ? p : fail(ENOMEM);
 }
 
 API void *ctxalloc_malloc(ctxalloc_context *handle, size_t size)
 {
-    return ctxalloc_memalign(handle, CA_GRANULE, size);
+    ca_context *c;
+    int error;
+    if (CA_UNLIKELY(!resolve(handle, &c, &error)))
+        return fail(error);
+    void *p = CA_LIKELY(size <= CA_MAX_SIZE) ? ca_context_malloc(c, size, CA_GRANULE) : NULL;
+    return CA_LIKELY(p != NULL) ? p : fail(ENOMEM);
 }
 
 API void *ctxalloc_calloc(ctxalloc_context *handle, size_t count, size_t size)

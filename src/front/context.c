@@ -19,69 +19,29 @@ _Static_assert(sizeof(callback) <= CA_CHUNK_RECORD, "a callback is one record");
 
 static ca_lock tree; /* parents and children */
 
-static uintptr_t my_mark(void)
-{
-    return (uintptr_t)&ca_current;
-}
-
 /* --- current ------------------------------------------------------------------------------------------------- */
-
-CA_INLINE ca_target *target_of(ca_context *c)
-{
-    return c->heap ? &c->heap->target : &c->target;
-}
-
-CA_INLINE ca_context *context_of(ca_target *target)
-{
-    if (target->kind == CA_TARGET_LONG)
-        return ca_heap_of(target)->context;
-    return target->kind == CA_TARGET_SHORT ? (ca_context *)(void *)target : NULL;
-}
 
 ca_context *ca_context_current(void)
 {
-    return context_of(ca_current);
+    return ca_current->context;
 }
 
-CA_COLD _Noreturn static void two_threads(const ca_context *c)
+CA_COLD _Noreturn void ca_context_in_two_threads(const ca_context *c)
 {
     char what[80];
     ca_format(what, sizeof what, "context '%s' is current in two threads", c->name);
     ca_die(what);
 }
 
-CA_INLINE void context_leave(ca_context *c)
-{
-    if (CA_UNLIKELY(CA_LOAD(&c->holder) != my_mark()))
-        two_threads(c);
-    CA_STORE_RELEASE(&c->holder, 0);
-}
-
-CA_INLINE bool context_enter(ca_context *c)
-{
-    if (CA_UNLIKELY(CA_LOAD_ACQUIRE(&c->holder) != 0))
-        return false;
-    CA_STORE(&c->holder, my_mark());
-    return true;
-}
-
-CA_COLD static ca_target *home_target(void)
+CA_COLD ca_target *ca_context_home(void)
 {
     ca_heap *home = ca_thread_home();
     return home ? &home->target : &ca_target_none;
 }
 
-CA_NOINLINE bool ca_context_switch(ca_context *to)
+bool ca_context_switch(ca_context *to)
 {
-    ca_context *from = context_of(ca_current);
-    if (to == from)
-        return true;
-    if (to && CA_UNLIKELY(!context_enter(to)))
-        return false;
-    if (from)
-        context_leave(from);
-    ca_current = to ? target_of(to) : home_target();
-    return true;
+    return ca_context_switch_fast(to);
 }
 
 ca_context *ca_context_own(void)
@@ -117,15 +77,13 @@ static void *heap_alloc(ca_heap *heap, size_t size, size_t align)
     return align <= CA_GRANULE ? ca_heap_malloc(heap, size) : ca_heap_memalign(heap, align, size);
 }
 
-void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
+void *ca_context_malloc_shared(ca_context *owner, size_t size, size_t align)
 {
-    if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
-        return NULL;
     if (!owner) {
         ca_heap *home = ca_thread_home();
         return home ? heap_alloc(home, size, align) : ca_front_memalign(align, size);
     }
-    if (owner == context_of(ca_current))
+    if (owner == ca_context_current())
         return ca_front_memalign(align, size);
     ca_heap *annex = ca_context_annex_take(owner);
     if (!annex)
@@ -133,7 +91,28 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     (void)ca_remote_drain(annex);
     void *p = heap_alloc(annex, size, align);
     ca_context_annex_drop(owner);
-    ca_context_press(owner);
+    ca_context_tell(owner);
+    return p;
+}
+
+void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
+{
+    if (!owner || CA_LOAD_ACQUIRE(&owner->holder) != 0)
+        return ca_context_malloc_shared(owner, size, align);
+    /* Current nowhere: as if switched to for this call. */
+    uintptr_t mark = ca_context_mark();
+    CA_STORE(&owner->holder, mark);
+    void *p = NULL;
+    if (owner->current->kind == CA_TARGET_SHORT && align <= CA_GRANULE)
+        p = ca_bump_quick(&owner->bump, size);
+    if (!p)
+        p = owner->current->kind == CA_TARGET_SHORT
+                ? ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align)
+                : heap_alloc(owner->heap, size, align);
+    if (CA_UNLIKELY(CA_LOAD(&owner->holder) != mark))
+        ca_context_in_two_threads(owner);
+    CA_STORE_RELEASE(&owner->holder, 0);
+    ca_context_tell(owner);
     return p;
 }
 
@@ -198,10 +177,9 @@ static void tree_insert(ca_context *c, ca_context *parent)
     ca_lock_drop(&tree);
 }
 
+/* pre: it has a parent */
 static void tree_remove(ca_context *c)
 {
-    if (!c->parent)
-        return;
     ca_lock_take(&tree);
     if (c->next)
         c->next->prev = c->prev;
@@ -213,32 +191,41 @@ static void tree_remove(ca_context *c)
     ca_lock_drop(&tree);
 }
 
+/* What it kept from its last life may be too much for this one: then it begins with nothing. */
+CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
+{
+    if (account_move(c, to))
+        return;
+    ca_context_drop(c, false);
+    if (!c->heap)
+        ca_bump_retire(&c->bump, &c->account, CA_DEAD | ca_context_number(c));
+    (void)account_move(c, to);
+}
+
 ca_context *ca_context_create(const ca_context_settings *s)
 {
     ca_heap *home = ca_thread_home();
     ca_context *c = warm_take(home, s->kind);
-    if (!c && (!ca_process_start() || !(c = ca_context_new(s->kind))))
+    if (CA_UNLIKELY(!c) && (!ca_process_start() || !(c = ca_context_new(s->kind))))
         return NULL;
     c->account.soft = s->soft;
     c->account.hard = s->hard;
     c->account.peak = c->account.used;
     c->account.pressed = c->account.refusals = 0;
-    if (CA_UNLIKELY(!account_move(c, s->parent ? &s->parent->account : &ca_account_process))) {
-        /* What it kept from its last life is too much for this one: begin with nothing. */
-        ca_context_drop(c, false);
-        if (!c->heap)
-            ca_bump_retire(&c->bump, &c->account, CA_DEAD | ca_context_number(c));
-        (void)account_move(c, s->parent ? &s->parent->account : &ca_account_process);
-    }
+    if (CA_UNLIKELY(s->hard || s->parent))
+        account_place(c, s->parent ? &s->parent->account : &ca_account_process);
     c->on_pressure = s->on_pressure;
     c->argument = s->argument;
     c->escape = s->escape;
     c->flags = s->flags;
     c->grown = c->shrunk = 0;
-    name_copy(c->name, s->name);
-    if (s->parent)
+    c->name[0] = '\0';
+    if (s->name)
+        name_copy(c->name, s->name);
+    if (CA_UNLIKELY(s->parent != NULL))
         tree_insert(c, s->parent);
-    CA_STORE_RELEASE(&c->state, CA_CONTEXT_LIVE);
+    CA_STORE(&c->state, CA_CONTEXT_LIVE);
+    CA_STORE_RELEASE(&c->holder, 0);
     return c;
 }
 
@@ -285,10 +272,16 @@ static void callbacks_call(ca_context *c, uint32_t when)
 
 /* --- destroying ----------------------------------------------------------------------------------------------------- */
 
-static bool refuses(ca_context *c)
+/* Another thread has it current. */
+static bool is_elsewhere(const ca_context *c)
 {
     uintptr_t holder = CA_LOAD_ACQUIRE(&c->holder);
-    if (holder && holder != my_mark())
+    return holder > CA_HOLDER_NOBODY && holder != ca_context_mark();
+}
+
+static bool refuses(ca_context *c)
+{
+    if (is_elsewhere(c))
         return true;
     if (c->state == CA_CONTEXT_LIVE && c->escape == CA_ESCAPE_REFUSE) {
         uint64_t blocks, bytes;
@@ -316,7 +309,7 @@ static void children_end(ca_context *c)
 static void context_adopt(ca_context *c, ca_context *by)
 {
     if (by != c->parent) {
-        tree_remove(c);
+        tree_remove(c); /* with a parent, or it could not be adopted by another */
         if (by)
             tree_insert(c, by);
     }
@@ -324,6 +317,7 @@ static void context_adopt(ca_context *c, ca_context *by)
         ca_heap_leave(c->heap);
     if (c->annex)
         ca_heap_leave(c->annex);
+    CA_STORE(&c->holder, CA_HOLDER_NOBODY);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
 }
 
@@ -348,7 +342,7 @@ static void context_end(ca_context *c, bool with_parent)
     } else {
         if (c->callbacks)
             callbacks_call(c, CA_ON_RESET | CA_ON_DESTROY);
-        if (context_of(ca_current) == c)
+        if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
         bool lost = with_parent && c->parent->escape != CA_ESCAPE_ADOPT; /* who would adopt goes, too */
         if (CA_UNLIKELY(c->escape == CA_ESCAPE_ADOPT) && !lost && has_live(c)) {
@@ -356,7 +350,9 @@ static void context_end(ca_context *c, bool with_parent)
             return;
         }
     }
-    tree_remove(c);
+    if (CA_UNLIKELY(c->parent != NULL))
+        tree_remove(c);
+    CA_STORE(&c->holder, CA_HOLDER_NOBODY);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
     ca_context_drop(c, true);
     ca_account *parent = c->account.parent;
@@ -375,9 +371,28 @@ static void flush_home(void)
         ca_remote_flush(home);
 }
 
+/* Most contexts of requests: of the short kind, never larger than the first piece, tied to nothing. false: the long way. */
+CA_INLINE bool end_quickly(ca_context *c)
+{
+    uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | c->holder | c->bump.used | c->bump.kept | c->escape | c->callbacks |
+                   c->huge_count | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
+    ca_heap *home = ca_thread_home();
+    if (odd || !home || home->warm_count[1] >= WARM_MOST)
+        return false;
+    CA_STORE(&c->holder, CA_HOLDER_NOBODY);
+    CA_STORE(&c->state, CA_CONTEXT_FREE);
+    ca_bump_restart(&c->bump);
+    c->warm = home->warm[1];
+    home->warm[1] = c;
+    home->warm_count[1]++;
+    return true;
+}
+
 int ca_context_destroy(ca_context *c)
 {
-    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && (c->holder == 0 || c->holder == my_mark());
+    if (CA_LIKELY(end_quickly(c)))
+        return 0;
+    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c);
     if (CA_UNLIKELY(!plain)) {
         flush_home(); /* what this thread freed is not live */
         ca_lock_take(&tree);
@@ -392,8 +407,7 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
-    uintptr_t holder = CA_LOAD_ACQUIRE(&c->holder);
-    if (holder && holder != my_mark())
+    if (is_elsewhere(c))
         return EBUSY;
     for (ca_context *child = c->child; child; child = child->next)
         if (refuses(child))
@@ -409,11 +423,7 @@ int ca_context_reset(ca_context *c)
 
 void ca_context_thread_end(ca_heap *home)
 {
-    ca_context *current = context_of(ca_current);
-    if (current) {
-        context_leave(current);
-        ca_current = &home->target;
-    }
+    (void)ca_context_switch(NULL);
     if (home->own) {
         ca_context *own = home->own;
         home->own = NULL;
@@ -442,8 +452,9 @@ void ca_context_unlock_all(void)
 
 static void context_lose(ca_heap *heap, void *mark)
 {
-    ca_context *c = heap->context;
-    if (c && heap->state == CA_HEAP_OWNED && c->holder && c->holder != (uintptr_t)mark) {
+    ca_context *c = heap->target.context;
+    if (c && heap->state == CA_HEAP_OWNED && c->holder > CA_HOLDER_NOBODY && c->holder != (uintptr_t)mark) {
+        c->holder = CA_HOLDER_NOBODY;
         c->state = CA_CONTEXT_LOST; /* its thread may have been half-way through a call */
         heap->state = CA_HEAP_ORPHAN;
     }
@@ -451,5 +462,5 @@ static void context_lose(ca_heap *heap, void *mark)
 
 void ca_context_after_fork(void)
 {
-    ca_heap_each(context_lose, (void *)my_mark());
+    ca_heap_each(context_lose, (void *)ca_context_mark());
 }

@@ -35,14 +35,52 @@ int ca_context_reset(ca_context *context);
 ca_context *ca_context_current(void);
 /* The thread's own, made on first use. NULL: no memory. */
 ca_context *ca_context_own(void);
-/* false: another thread has it. NULL: no context, allocate from the thread's heap. */
+/* false: another thread has it, or it is not live. NULL: no context, allocate from the thread's heap. */
 bool ca_context_switch(ca_context *to);
+_Noreturn void ca_context_in_two_threads(const ca_context *context);
+ca_target *ca_context_home(void);
 
-/* For one call, whatever is current. NULL: no memory. owner NULL: the thread's heap. */
+CA_INLINE uintptr_t ca_context_mark(void)
+{
+    return (uintptr_t)&ca_current;
+}
+
+CA_INLINE bool ca_context_switch_fast(ca_context *to)
+{
+    uintptr_t mark = ca_context_mark();
+    ca_context *from = ca_current->context;
+    if (CA_UNLIKELY(to == from))
+        return true;
+    if (CA_LIKELY(to != NULL)) {
+        if (CA_UNLIKELY(CA_LOAD_ACQUIRE(&to->holder) != 0))
+            return false;
+        CA_STORE(&to->holder, mark);
+    }
+    if (from) {
+        if (CA_UNLIKELY(CA_LOAD(&from->holder) != mark))
+            ca_context_in_two_threads(from);
+        CA_STORE_RELEASE(&from->holder, 0);
+    }
+    ca_current = to ? to->current : ca_context_home();
+    return true;
+}
+
+/* For one call, whatever is current. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.
+ * One that is current nowhere is taken as by a switch; one that another thread has is served from its annex. */
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align);
+/* The same, but from the annex also when it is current nowhere: for blocks of any owner, which the program need not have synchronised. */
+void *ca_context_malloc_shared(ca_context *owner, size_t size, size_t align);
 
 /* Tells those whose soft limit was crossed. Called where no heap is half-way through something. */
 void ca_context_press(ca_context *context);
+CA_INLINE void ca_context_tell(ca_context *context)
+{
+    for (const ca_account *a = &context->account; a; a = a->parent)
+        if (CA_UNLIKELY(CA_LOAD(&a->pressed))) {
+            ca_context_press(context);
+            return;
+        }
+}
 
 /* fn(argument) runs at the next reset or destruction (when: bits of enum ca_callback_when), the newest first. false: no memory. */
 enum ca_callback_when { CA_ON_RESET = 1, CA_ON_DESTROY = 2 };

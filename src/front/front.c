@@ -68,14 +68,11 @@ CA_COLD static void *context_retry(size_t size, size_t align)
 }
 
 /* After a call: tells whose soft limit it crossed. */
-CA_INLINE void context_told(void)
+static void context_told(void)
 {
     ca_context *c = ca_context_current();
-    for (const ca_account *a = c ? &c->account : NULL; a; a = a->parent)
-        if (CA_UNLIKELY(CA_LOAD(&a->pressed))) {
-            ca_context_press(c);
-            return;
-        }
+    if (c)
+        ca_context_tell(c);
 }
 
 void *ca_front_malloc(size_t size)
@@ -84,9 +81,12 @@ void *ca_front_malloc(size_t size)
     void *p;
     if (CA_UNLIKELY(size > CA_MAX_SIZE))
         return NULL;
-    if (target->kind == CA_TARGET_SHORT)
+    if (target->kind == CA_TARGET_SHORT) {
+        p = ca_bump_quick(&short_context(target)->bump, size);
+        if (CA_LIKELY(p != NULL))
+            return p;
         p = short_alloc(short_context(target), size, CA_GRANULE);
-    else if (CA_LIKELY(target->kind != CA_TARGET_NONE))
+    } else if (CA_LIKELY(target->kind != CA_TARGET_NONE))
         p = ca_heap_malloc(ca_heap_of(target), size);
     else
         return none_alloc(size, CA_GRANULE, false);
@@ -217,9 +217,13 @@ CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
     block b;
     if (!p)
         return CA_OURS;
+    ca_target *target = ca_current;
+    if (target->kind == CA_TARGET_SHORT && p == short_context(target)->bump.last && !short_context(target)->bump.freed) {
+        ca_bump_take_back(&short_context(target)->bump, p);
+        return CA_OURS;
+    }
     if (!block_find(p, function, &b))
         return CA_FOREIGN;
-    ca_target *target = ca_current;
     if (CA_LIKELY(is_own(target, b.tag))) {
         own_free(ca_heap_of(target), &b, p);
     } else if (block_is_bumped(&b)) {
@@ -289,7 +293,7 @@ static void *alloc_beside(const block *b, const void *p, size_t size)
     ca_context *owner = ca_context_resolve(ca_context_of(ca_granule_page(b->g), b->tag, p));
     if (CA_LIKELY(owner == ca_context_current()))
         return ca_front_malloc(size);
-    return ca_context_malloc(owner, size, CA_GRANULE);
+    return ca_context_malloc_shared(owner, size, CA_GRANULE);
 }
 
 static void *copy_to_new(const block *b, void *p, size_t old, size_t size)

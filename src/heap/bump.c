@@ -142,6 +142,8 @@ static void chunk_load(ca_bump *bump, uint32_t number)
     bump->used = number;
     bump->at = page_start(c->page);
     bump->end = bump->at + (size_t)c->pages * CA_PAGE;
+    bump->start = bump->at;
+    bump->words = ca_live_at(ca_page_granule(c->page));
     bump->last = NULL;
 }
 
@@ -265,11 +267,12 @@ static ca_live_word *start_word(const ca_bump *bump, const void *p, unsigned *bi
     return ca_live_at(g);
 }
 
-static void start_set(ca_bump *bump, const void *p)
+/* In the chunk or piece in use. */
+static void start_set(ca_bump *bump, const char *p)
 {
-    unsigned bit;
-    ca_live_word *w = start_word(bump, p, &bit);
-    CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << bit);
+    size_t g = (size_t)(p - bump->start) / CA_GRANULE;
+    ca_live_word *w = &bump->words[g / 64];
+    CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << g % 64);
 }
 
 /* As if it had never been. */
@@ -278,7 +281,25 @@ static void start_unset(ca_bump *bump, const void *p)
     unsigned bit;
     ca_live_word *w = start_word(bump, p, &bit);
     CA_STORE(&w->born, CA_LOAD(&w->born) & ~(1ULL << bit));
-    __atomic_fetch_and(&w->died, ~(1ULL << bit), __ATOMIC_RELAXED);
+    if (CA_LOAD(&w->died) >> bit & 1) /* other threads may be setting bits beside it */
+        __atomic_fetch_and(&w->died, ~(1ULL << bit), __ATOMIC_RELAXED);
+}
+
+void ca_bump_take_back(ca_bump *bump, void *p)
+{
+    size_t g = (size_t)((char *)p - bump->start) / CA_GRANULE;
+    ca_live_word *w = &bump->words[g / 64];
+    CA_STORE(&w->born, CA_LOAD(&w->born) & ~(1ULL << g % 64));
+    bump->at = p;
+    bump->last = NULL;
+    bump->blocks--;
+}
+
+static void piece_load(ca_bump *bump)
+{
+    bump->at = bump->start = bump->piece;
+    bump->end = bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
+    bump->words = bump->starts;
 }
 
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
@@ -286,8 +307,7 @@ static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size
     if (!bump->piece && !bump->used && bytes <= CA_PIECE_BYTES) {
         bump->piece = piece_take(account, context);
         if (bump->piece) {
-            bump->at = bump->piece;
-            bump->end = bump->piece + CA_PIECE_BYTES;
+            piece_load(bump);
             return true;
         }
     }
@@ -392,10 +412,7 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     unsigned bit;
     ca_live_word *w = start_word(bump, p, &bit);
     if (mine && p == bump->last && !(CA_LOAD(&w->died) >> bit & 1)) {
-        start_unset(bump, p);
-        bump->at = p;
-        bump->last = NULL;
-        bump->blocks--;
+        ca_bump_take_back(bump, p);
         return true;
     }
     if (!(CA_LOAD(&w->born) >> bit & 1) || __atomic_fetch_or(&w->died, 1ULL << bit, __ATOMIC_ACQ_REL) >> bit & 1)
@@ -437,18 +454,16 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
     }
     bump->used = 0;
     bump->chunk_bytes = keep ? bump->chunk_bytes : 0;
-    bump->blocks = bump->freed = 0;
-    bump->last = NULL;
-    bump->at = bump->piece;
-    bump->end = bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
-    bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
+    piece_load(bump);
+    ca_bump_restart(bump);
 }
 
 void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead)
 {
     if (bump->piece)
         piece_give(account, bump->piece, dead);
-    bump->piece = bump->at = bump->end = NULL;
+    bump->piece = NULL;
+    piece_load(bump);
 }
 
 ca_bump_mark ca_bump_get_mark(const ca_bump *bump)
@@ -483,8 +498,14 @@ bool ca_bump_rollback(ca_bump *bump, const ca_bump_mark *mark)
         bump->at = NULL;
     }
     const char *end = bump->at ? bump->at : bump->used ? chunk_at(bump->used)->used_end : bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
+    if (bump->used) {
+        bump->start = page_start(chunk_at(bump->used)->page);
+        bump->words = ca_live_at(ca_page_granule(chunk_at(bump->used)->page));
+        bump->end = mark->end;
+    } else {
+        piece_load(bump);
+    }
     bump->at = mark->at ? mark->at : bump->piece;
-    bump->end = mark->end ? mark->end : bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
     if (bump->at && end)
         starts_clear(bump, bump->at, end);
     bump->last = mark->last;

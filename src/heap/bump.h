@@ -23,6 +23,8 @@ enum { CA_PIECES = 3, CA_PIECE_BYTES = 1360 }; /* of a page */
 typedef struct ca_bump {
     char *at, *end;         /* the free rest of the chunk in use */
     char *last;             /* the newest block, NULL: none, or freed */
+    char *start;            /* of the chunk in use, or the piece */
+    ca_live_word *words;    /* its start bits */
     char *piece;            /* the first piece, NULL: none yet */
     uint32_t used, kept;    /* chunks in use, newest first, the current one among them; chunks that a reset left */
     uint64_t chunk_bytes;   /* in all chunks */
@@ -31,8 +33,26 @@ typedef struct ca_bump {
     ca_live_word starts[2]; /* of the piece */
 } ca_bump;
 
+/* In what is left of the chunk in use; NULL: ask ca_bump_alloc. */
+CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)
+{
+    char *p = bump->at;
+    size = ca_round_up(size + (size == 0), CA_GRANULE);
+    if (CA_UNLIKELY((size_t)(bump->end - p) < size))
+        return NULL;
+    size_t g = (size_t)(p - bump->start) / CA_GRANULE;
+    ca_live_word *w = &bump->words[g / 64];
+    CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << g % 64);
+    bump->at = p + size;
+    bump->last = p;
+    bump->blocks++;
+    return p;
+}
+
 /* 16-byte aligned, or more: `align` is a power of two. NULL: no memory, or the account refuses. */
 void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align);
+/* Gives back the last block. pre: p == bump->last, not NULL */
+void ca_bump_take_back(ca_bump *bump, void *p);
 /* In place: the last block to any size that its chunk has room for, others to what they have. `size` <= CA_MAX_SIZE. */
 bool ca_bump_resize(ca_bump *bump, void *p, size_t size);
 /* false: it was not live. mine: the caller is the owner. */
@@ -44,6 +64,15 @@ const void *ca_bump_start(const ca_bump *bump, const void *p);
 size_t ca_bump_size(const ca_bump *bump, const void *p);
 /* Bytes that blocks take, freed ones included. */
 uint64_t ca_bump_bytes(const ca_bump *bump);
+/* Frees all, where the piece is all there is. */
+CA_INLINE void ca_bump_restart(ca_bump *bump)
+{
+    bump->at = bump->piece;
+    bump->last = NULL;
+    bump->blocks = bump->freed = 0;
+    bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
+}
+
 /* Frees all. keep: the chunks stay for what comes next; otherwise they go back, but for the piece. */
 void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep);
 /* The piece goes, too. pre: dropped, not kept. */

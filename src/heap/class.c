@@ -51,7 +51,8 @@ void ca_class_init(void)
                                    .capacity = (uint16_t)capacity,
                                    .depot = (uint16_t)ca_size_min(DEPOT_MOST, DEPOT_BYTES / (capacity * size) + 1),
                                    .first_pages = pages,
-                                   .most_pages = most_pages(size, pages)};
+                                   .most_pages = most_pages(size, pages),
+                                   .colors = (uint8_t)ca_size_max(1, ca_size_min(64, CA_PAGE / size))};
     }
     for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
         ca_class_table[i] = (uint8_t)ca_class_of((size_t)i * CA_GRANULE);

@@ -31,6 +31,7 @@ typedef struct ca_class {
     uint16_t depot;      /* full magazines kept */
     uint8_t first_pages; /* pages of a heap's first slab of the class; later ones double, up to */
     uint8_t most_pages;
+    uint8_t colors;      /* objects that begin in the first page of a slab, and in the first word of its bits */
 } ca_class;
 
 extern ca_class ca_classes[CA_CLASSES];

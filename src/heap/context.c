@@ -9,7 +9,7 @@
 ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p)
 {
     if (tag >> CA_TAG_HEAP_SHIFT)
-        return ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->context;
+        return ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->target.context;
     uint32_t owner = tag == CA_TAG_HUGE ? ca_region_run_owner(page) : ca_bump_owner(page, tag, p);
     return owner ? ca_context_at(owner) : NULL;
 }
@@ -25,7 +25,7 @@ ca_context *ca_context_resolve(ca_context *context)
 
 static void target_init(ca_context *c, uint32_t kind)
 {
-    c->target = (ca_target){.kind = kind, .free_tag = ca_target_none.free_tag, .fast_end = 0, .checked_end = 0};
+    c->target = (ca_target){.kind = kind, .free_tag = ca_target_none.free_tag, .context = c};
 }
 
 ca_context *ca_context_new(uint32_t kind)
@@ -45,6 +45,8 @@ ca_context *ca_context_new(uint32_t kind)
             return NULL;
         }
     }
+    c->current = c->heap ? &c->heap->target : &c->target;
+    c->holder = CA_HOLDER_NOBODY;
     return c;
 }
 

@@ -18,11 +18,14 @@
 
 enum { CA_CONTEXT_NAME = 32 };
 
-/* [X1] holder != 0: that thread's current target is the context's
+#define CA_HOLDER_NOBODY ((uintptr_t)1)
+
+/* [X1] holder > 1: that thread's current target is the context's
  * [X2] a context's account is charged for exactly the runs and chunks that its heaps and its engine hold */
 typedef struct ca_context {
     ca_target target;     /* short and medium: what is current; long: unused but for the kind */
-    uintptr_t holder;     /* the thread that has it current, 0: none */
+    uintptr_t holder;     /* the thread that has it current; 0: none; CA_HOLDER_NOBODY: not live, nobody may */
+    ca_target *current;   /* of this or of its heap */
     ca_heap *heap;        /* long: what is current */
     ca_bump bump;         /* short */
     ca_account account;

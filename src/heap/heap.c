@@ -437,16 +437,16 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 
 /* --- the heap as a whole ------------------------------------------------------------------------------------ */
 
-static void target_init(ca_heap *heap, uint32_t kind)
+static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
     bool check = ca_heap_setting.check;
-    heap->target = (ca_target){.kind = kind, .free_tag = heap->tag | (check ? CA_TAG_CHECKED : 0),
+    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = heap->tag | (check ? CA_TAG_CHECKED : 0),
                                .fast_end = check ? 0 : CA_FAST_MAX + 1, .checked_end = check ? CA_FAST_MAX + 1 : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)
 {
-    uint16_t cold = heap->context ? COLD_CALLS : 0;
+    uint16_t cold = heap->target.context ? COLD_CALLS : 0;
     for (; classes; classes &= classes - 1) {
         unsigned class = ca_bit_low(classes);
         heap->caches[class] = (ca_cache){no_slot, no_slot};
@@ -465,8 +465,7 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     memset(heap, 0, offsetof(ca_heap, state));
     memset(&heap->spare, 0, sizeof *heap - offsetof(ca_heap, spare));
     heap->tag = number << CA_TAG_HEAP_SHIFT;
-    heap->context = context;
-    target_init(heap, kind);
+    target_init(heap, kind, context);
     for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
         heap->cache_offset[i] = (uint16_t)(ca_class_table[i] * sizeof(ca_cache));
     caches_init(heap, UINT64_MAX >> (64 - CA_CLASSES));
@@ -507,7 +506,7 @@ ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uin
 
 void ca_heap_uncheck(ca_heap *heap)
 {
-    target_init(heap, heap->target.kind);
+    target_init(heap, heap->target.kind, heap->target.context);
 }
 
 void ca_heap_flush(ca_heap *heap)
@@ -541,38 +540,61 @@ static void magazines_drop(ca_heap *heap, unsigned class)
         ca_heap_give_magazine(heap, depot_pop(bin));
 }
 
-/* The blocks of one extent: slabs' records go back, and the entries of all pages say who is dead. */
+/* A block that is dropped: the slab's record goes back, and the pages' entries say who is dead. Returns how many pages it has. */
+CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead)
+{
+    ca_page first = (ca_page)n->offset, pages = (ca_page)n->size;
+    ca_page_entry *entries = &ca_region.entries[first];
+    ca_page tagged = 1; /* of a large block, the first only */
+    if ((entries->tag ^ heap->tag) < CA_TAG_CACHES) {
+        slab_record_give(heap, entries->number);
+        tagged = pages;
+    }
+    for (ca_page i = 0; i < tagged; i++) {
+        entries[i].number = dead;
+        CA_STORE(&entries[i].tag, 0);
+    }
+    return pages;
+}
+
 static void extent_drop(ca_heap *heap, ca_page first, uint32_t dead)
 {
-    ca_page pages = ca_region_run_pages(first);
-    for (ca_page page = first; page < first + pages;) {
-        const ca_page_entry *entry = &ca_region.entries[page];
-        uint32_t x = entry->tag ^ heap->tag;
-        if (x < CA_TAG_CACHES) {
-            ca_page last = page + ca_slab_at(entry->number)->pages;
-            slab_record_give(heap, entry->number);
-            page = last;
-        } else {
-            page += x == CA_TAG_LARGE ? (ca_page)heap->pages.nodes[entry->number].size : 1;
+    const ca_tlsf *tlsf = &heap->pages;
+    for (ca_node node = ca_region.runs[first >> CA_CHUNK_SHIFT].head; node; node = tlsf->nodes[node].next)
+        if (ca_tlsf_is_used(tlsf, node))
+            (void)block_drop(heap, &tlsf->nodes[node], dead);
+}
+
+/* The same for the one extent that the heap keeps: block after block becomes free again. */
+static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
+{
+    ca_tlsf *tlsf = &heap->pages;
+    for (ca_node node = ca_region.runs[first >> CA_CHUNK_SHIFT].head; node; node = tlsf->nodes[node].next)
+        if (ca_tlsf_is_used(tlsf, node)) {
+            ca_page page = (ca_page)tlsf->nodes[node].offset, pages = block_drop(heap, &tlsf->nodes[node], dead);
+            if (ca_heap_setting.check)
+                memset(ca_live_at(ca_page_granule(page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+            tlsf->marks[node] = ca_region_now();
+            node = ca_tlsf_free(tlsf, node);
         }
-    }
-    for (ca_page page = first; page < first + pages; page++) {
-        ca_region.entries[page].number = dead;
-        CA_STORE(&ca_region.entries[page].tag, 0);
-    }
 }
 
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
-    __atomic_fetch_add(&heap->generation, 1, __ATOMIC_SEQ_CST);
-    (void)ca_remote_drain(heap); /* all of it is void now */
+    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE);
+    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
+        (void)ca_remote_drain(heap); /* all of it is void now */
     for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
         magazines_drop(heap, ca_bit_low(classes));
-    for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
-        extent_drop(heap, page, dead);
-    if (ca_heap_setting.check)
-        CA_STORE(&ca_heap_dropped_any, true);
-    ca_pages_drop(heap, keep);
+    if (keep && ca_pages_are_few(heap)) {
+        extent_empty(heap, ca_region_first_run(&heap->runs), dead);
+    } else if (heap->extent_pages) {
+        for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
+            extent_drop(heap, page, dead);
+        if (ca_heap_setting.check)
+            CA_STORE(&ca_heap_dropped_any, true);
+        ca_pages_drop(heap);
+    }
     caches_init(heap, heap->used_classes);
     heap->used_classes = 0;
     CA_STORE(&heap->large_pages, 0);

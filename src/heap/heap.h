@@ -31,6 +31,7 @@ typedef struct ca_target {
     uint32_t free_tag;  /* the heap's tag, with CA_TAG_CHECKED when checks are on */
     size_t fast_end;    /* malloc's path without checks serves sizes below this; 0: none */
     size_t checked_end; /* the path with checks, likewise */
+    struct ca_context *context; /* whose this is; NULL: a thread's heap, or none */
 } ca_target;
 
 enum ca_target_kind {
@@ -105,7 +106,6 @@ typedef struct ca_heap {
     unsigned purge_cursor;
     unsigned idle_hand; /* class */
     uint32_t idle_calls;
-    struct ca_context *context; /* whose heap this is; NULL: a thread's */
     ca_account *account;
     ca_run_list runs;           /* the extents */
     struct ca_context *warm[2]; /* a thread's: contexts that wait for their next use, by kind */
@@ -187,8 +187,10 @@ ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align);
 ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages);
 void ca_pages_give(ca_heap *heap, ca_node node);
 void ca_pages_trim(ca_heap *heap);
-/* All extents back to the region, but for one small one if `keep`; the TLSF is as new. */
-void ca_pages_drop(ca_heap *heap, bool keep);
+/* Just one small extent. */
+bool ca_pages_are_few(const ca_heap *heap);
+/* All extents back to the region; the TLSF is as new. */
+void ca_pages_drop(ca_heap *heap);
 
 /* Statistics; any thread: sums that may be a little old. */
 typedef struct ca_heap_usage {

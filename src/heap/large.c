@@ -65,7 +65,7 @@ void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
     uint64_t pages = ca_size_max(ca_pages_for(size), 1);
     uint64_t align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
     if (ca_large_is_huge(size, align))
-        return huge_alloc(heap->context, pages, align_pages, zero);
+        return huge_alloc(heap->target.context, pages, align_pages, zero);
     ca_node node = ca_pages_take(heap, pages, align_pages);
     if (!node)
         return NULL;

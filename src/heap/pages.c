@@ -39,6 +39,7 @@ static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
     ca_node node = ca_tlsf_add(&heap->pages, run.page, run.pages);
     CA_ASSERT(node);
     ca_region.marks[node] = run.mark;
+    ca_region.runs[run.page >> CA_CHUNK_SHIFT].head = node;
     CA_BUMP(&heap->extent_pages, run.pages);
     if (CA_UNLIKELY(ca_region_is_far(run.page)))
         heap->target.checked_end = 0; /* malloc's path with checks knows the first range only */
@@ -116,47 +117,27 @@ void ca_pages_trim(ca_heap *heap)
     (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
 }
 
-/* All nodes are spare, all bins empty. */
-static void tlsf_renew(ca_heap *heap)
+bool ca_pages_are_few(const ca_heap *heap)
+{
+    return heap->extent_pages <= CA_EXTENT_LEAST && heap->extent_pages;
+}
+
+/* All nodes but those of one batch go back, and are spare; all bins are empty. */
+void ca_pages_drop(ca_heap *heap)
 {
     ca_tlsf *tlsf = &heap->pages;
+    ca_region_give_all(&heap->runs);
+    ca_account_discharge(heap->account, heap->extent_pages * CA_PAGE);
+    CA_STORE(&heap->extent_pages, 0);
     memset(heap->page_bins, 0, sizeof heap->page_bins);
     memset(heap->page_second, 0, sizeof heap->page_second);
     tlsf->first = tlsf->free_total = 0;
     tlsf->spare_list = CA_NODE_NONE;
     tlsf->spare = 0;
-    for (uint32_t batch = heap->node_batches; batch; batch = *ca_pool_link(&ca_region.nodes, batch))
-        ca_tlsf_give_nodes(tlsf, (batch << CA_NODE_BATCH_SHIFT) + 1, CA_NODE_BATCH - 1);
-}
-
-/* All but one batch of nodes go back. */
-static void nodes_shrink(ca_heap *heap)
-{
-    ca_pool_give_chain(&ca_region.nodes, ca_pool_link(&ca_region.nodes, heap->node_batches));
-}
-
-void ca_pages_drop(ca_heap *heap, bool keep)
-{
-    ca_page first = ca_region_first_run(&heap->runs), kept = UINT32_MAX, pages = 0;
-    uint64_t bytes = heap->extent_pages * CA_PAGE;
-    if (keep && first != UINT32_MAX && ca_region_next_run(first) == UINT32_MAX && heap->extent_pages <= CA_EXTENT_LEAST) {
-        kept = first;
-        pages = (ca_page)heap->extent_pages;
-    } else {
-        ca_region_give_all(&heap->runs);
-        ca_account_discharge(heap->account, bytes);
-        CA_STORE(&heap->extent_pages, 0);
-    }
-    if (heap->node_batches)
-        nodes_shrink(heap);
-    tlsf_renew(heap);
-    if (kept == UINT32_MAX)
+    if (!heap->node_batches)
         return;
-    ca_node node = ca_tlsf_add(&heap->pages, kept, pages);
-    CA_ASSERT(node);
-    ca_region.marks[node] = ca_region_now();
-    if (ca_heap_setting.check)
-        memset(ca_live_at(ca_page_granule(kept)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+    ca_pool_give_chain(&ca_region.nodes, ca_pool_link(&ca_region.nodes, heap->node_batches));
+    ca_tlsf_give_nodes(tlsf, (heap->node_batches << CA_NODE_BATCH_SHIFT) + 1, CA_NODE_BATCH - 1);
 }
 
 void ca_heap_tick(ca_heap *heap)

@@ -239,7 +239,7 @@ void ca_heap_unlock_list(void)
 static void heap_orphan(ca_heap *heap, void *mine)
 {
     bool used = heap->state == CA_HEAP_OWNED || heap->state == CA_HEAP_BUSY;
-    if (heap != mine && used && !heap->context)
+    if (heap != mine && used && !heap->target.context)
         heap->state = CA_HEAP_ORPHAN; /* its owner may have been half-way through a call: nobody may use it */
 }
 

@@ -2,10 +2,9 @@
 
 void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca_node node, uint32_t color)
 {
-    uint32_t objects = (uint32_t)(pages * (size_t)CA_PAGE / ca_classes[class].size);
-    uint32_t choice = CA_PAGE / ca_classes[class].size; /* objects of the first page, and of the first word */
-    choice = choice < 1 ? 1 : choice > 64 ? 64 : choice;
-    *slab = (ca_slab){.free = objects, .objects = objects, .class = (uint16_t)class, .color = (uint16_t)(color % choice),
+    uint32_t objects = (uint32_t)(pages * (uint64_t)CA_PAGE * ca_classes[class].reciprocal >> 32);
+    uint32_t choice = ca_classes[class].colors;
+    *slab = (ca_slab){.free = objects, .objects = objects, .class = (uint16_t)class, .color = (uint16_t)((uint64_t)(color * 0x9e3779b1U) * choice >> 32),
                       .page = page, .pages = pages, .node = node, .start = ca_region_address(page)};
     for (uint32_t i = 0; i < objects; i += 64)
         slab->bits[i / 64] = objects - i >= 64 ? UINT64_MAX : (1ULL << (objects - i)) - 1;

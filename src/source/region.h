@@ -34,6 +34,8 @@ typedef struct ca_run_record {
     ca_node node; /* the region's */
     uint32_t owner;
     uint32_t next, prev;
+    ca_node head; /* the holder's node of the first block in the run */
+    uint32_t unused;
 } ca_run_record;
 
 /* The runs of one owner. Guarded by the region's lock. */

@@ -144,7 +144,7 @@ static void huge_blocks_are_the_regions(void **state)
     assert_int_equal(face_tag(p), CA_TAG_HUGE);
     assert_true(ca_huge_get_usage().count == 1 && ca_huge_get_usage().bytes == ca_large_size(face_page(p)));
     memset(p, 7, size);
-    char *q = ca_huge_move(heap, face_page(p), size * 2);
+    char *q = ca_huge_move(face_page(p), size * 2);
     if (q) { /* a kernel without the call says no, and nothing has changed */
         assert_false(face_is_live(p));
         for (size_t i = 0; i < size; i += 4096)

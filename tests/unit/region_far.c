@@ -32,8 +32,8 @@ static void runs_are_taken_resized_moved_purged_and_given(void **state)
 {
     (void)state;
     int which;
-    assert_int_equal(ca_region_take((uint64_t)1 << 40, 1).pages, 0);
-    ca_run a = ca_region_take(5, 1), b = ca_region_take(64, 64);
+    assert_int_equal(ca_region_take((uint64_t)1 << 40, 1, NULL).pages, 0);
+    ca_run a = ca_region_take(5, 1, NULL), b = ca_region_take(64, 64, NULL);
     assert_true(a.pages >= 5 && a.pages % CA_CHUNK == 0 && b.pages == 64);
     assert_true((uintptr_t)ca_region_address(b.page) % ((size_t)64 * CA_PAGE) == 0);
     assert_int_equal(ca_region_run_pages(a.page), a.pages);
@@ -51,8 +51,8 @@ static void runs_are_taken_resized_moved_purged_and_given(void **state)
     assert_int_equal(ca_region_run_pages(b.page), 16);
     assert_false(ca_region_resize(b.page, (uint64_t)1 << 40));
     assert_true(ca_region_get_usage().given == (a.pages + 16ULL) * CA_PAGE);
-    ca_region_give(a.page);
-    ca_region_give(b.page);
+    ca_region_give(a.page, NULL);
+    ca_region_give(b.page, NULL);
     assert_true(ca_region_get_usage().given == 0 && ca_region_is_valid(&which));
     ca_region_purge(0, UINT32_MAX, UINT32_MAX);
     assert_int_equal(p[0], 0); /* committed still, and zero */

@@ -88,8 +88,10 @@ void ca_verdict(const char *function, const void *p, ca_granule g)
         const ca_slab *slab = ca_slab_at(entry->number);
         if (ca_slab_index(slab, p) != UINT32_MAX)
             pronounce_dead(function, p);
-        size_t size = ca_classes[slab->class].size;
-        pronounce_interior(function, p, slab->start + (size_t)((const char *)p - slab->start) / size * size);
+        const void *start = ca_verdict_start(p, g);
+        if (!start) /* the rest after the last object */
+            pronounce(function, p, "never allocated");
+        pronounce_interior(function, p, start);
     }
     if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST) {
         ca_context *c = ca_context_of(page, tag, p);

@@ -53,18 +53,30 @@ static void *target_alloc(ca_target *target, size_t size, size_t align)
     return ca_heap_memalign(ca_heap_of(target), align, size);
 }
 
-/* A context's request was refused, or a limit was crossed: what this thread freed of it comes home, and those who asked for it are told; then once more. */
-CA_COLD static void *context_retry(size_t size, size_t align)
+/* A request was refused: what this thread freed comes home, and what lies in caches goes back; then those who asked for it are told.
+ * NULL: there is no memory in the end. */
+CA_COLD static void *alloc_again(size_t size, size_t align)
 {
-    ca_heap *home = ca_thread_home();
-    if (home)
-        ca_remote_flush(home);
-    if (ca_current->kind == CA_TARGET_LONG)
-        (void)ca_remote_drain(ca_heap_of(ca_current));
     ca_context *c = ca_context_current();
-    if (c)
-        ca_context_press(c);
-    return target_alloc(ca_current, size, align);
+    ca_account *account = c ? &c->account : &ca_account_process;
+    ca_heap *home = ca_thread_home();
+    void *p = NULL;
+    bool limited = false;
+    for (const ca_account *a = account; a; a = a->parent)
+        limited |= CA_LOAD(&a->refused) != 0;
+    if (limited || c) {
+        if (home)
+            ca_remote_flush(home);
+        if (ca_target_is_heap(ca_current))
+            ca_heap_trim(ca_heap_of(ca_current));
+        p = target_alloc(ca_current, size, align);
+        if (!p && c) {
+            ca_context_press(c);
+            p = target_alloc(ca_current, size, align);
+        }
+        ca_account_end_request(account, p != NULL);
+    }
+    return p;
 }
 
 /* After a call: tells whose soft limit it crossed. */
@@ -90,8 +102,8 @@ void *ca_front_malloc(size_t size)
         p = ca_heap_malloc(ca_heap_of(target), size);
     else
         return none_alloc(size, CA_GRANULE, false);
-    if (CA_UNLIKELY(!p) && target->kind != CA_TARGET_HOME)
-        p = context_retry(size, CA_GRANULE);
+    if (CA_UNLIKELY(!p))
+        p = alloc_again(size, CA_GRANULE);
     if (target->kind != CA_TARGET_HOME)
         context_told();
     return p;
@@ -105,7 +117,7 @@ void *ca_front_calloc(size_t size)
     if (target->kind == CA_TARGET_NONE)
         return none_alloc(size, CA_GRANULE, true);
     void *p = ca_target_is_heap(target) ? ca_heap_calloc(ca_heap_of(target), size) : NULL;
-    if (!p && target->kind != CA_TARGET_HOME) {
+    if (!p) {
         p = ca_front_malloc(size);
         p = p ? memset(p, 0, size) : NULL;
     }
@@ -122,8 +134,8 @@ void *ca_front_memalign(size_t align, size_t size)
     if (target->kind == CA_TARGET_NONE)
         return none_alloc(size, align, false);
     void *p = target_alloc(target, size, align);
-    if (!p && target->kind != CA_TARGET_HOME)
-        p = context_retry(size, align);
+    if (CA_UNLIKELY(!p))
+        p = alloc_again(size, align);
     if (target->kind != CA_TARGET_HOME)
         context_told();
     return p;
@@ -227,8 +239,11 @@ CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
     if (CA_LIKELY(is_own(target, b.tag))) {
         own_free(ca_heap_of(target), &b, p);
     } else if (block_is_bumped(&b)) {
-        if (!ca_bump_free(&b.context->bump, p, target == &b.context->target))
+        ca_context *c = b.context;
+        if (!ca_bump_free(&c->bump, p, target == &c->target))
             ca_verdict(function, p, b.g);
+        if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED) && CA_LOAD(&c->bump.blocks) == CA_LOAD(&c->bump.freed))
+            ca_context_freed_last(c);
     } else if (b.tag == CA_TAG_HUGE) {
         if (!ca_huge_free(ca_granule_page(b.g), ca_heap_setting.check))
             ca_verdict(function, p, b.g);
@@ -266,16 +281,16 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
     return NULL;
 }
 
-/* In the current context's numbers. */
-static void resize_count(size_t old, size_t size)
+/* In the numbers of the block's context, if it has one. */
+static void resize_count(ca_context *owner, size_t old, size_t size)
 {
-    ca_context *c = ca_context_current();
-    if (CA_LIKELY(!c))
-        return;
-    if (size > old)
-        CA_BUMP(&c->grown, 1);
-    else
-        CA_BUMP(&c->shrunk, 1);
+    if (owner)
+        __atomic_fetch_add(size > old ? &owner->grown : &owner->shrunk, 1, __ATOMIC_RELAXED);
+}
+
+static ca_context *block_owner(const block *b, const void *p)
+{
+    return ca_context_resolve(ca_context_of(ca_granule_page(b->g), b->tag, p));
 }
 
 bool ca_front_resize(void *p, size_t size)
@@ -284,23 +299,28 @@ bool ca_front_resize(void *p, size_t size)
     if (size > CA_MAX_SIZE || !block_find(p, "ctxalloc_resize", &b))
         return false;
     size_t old = block_size(&b, p);
-    return size <= old || resize_in_place(&b, p, old, size) != NULL;
+    if (size > old && !resize_in_place(&b, p, old, size))
+        return false;
+    ca_context *owner = block_owner(&b, p);
+    resize_count(owner, old, size);
+    if (owner)
+        ca_context_tell(owner);
+    return true;
 }
 
 /* A new block of the same owner. */
-static void *alloc_beside(const block *b, const void *p, size_t size)
+static void *alloc_beside(ca_context *owner, size_t size)
 {
-    ca_context *owner = ca_context_resolve(ca_context_of(ca_granule_page(b->g), b->tag, p));
     if (CA_LIKELY(owner == ca_context_current()))
         return ca_front_malloc(size);
-    return ca_context_malloc_shared(owner, size, CA_GRANULE);
+    return ca_context_malloc(owner, size, CA_GRANULE);
 }
 
-static void *copy_to_new(const block *b, void *p, size_t old, size_t size)
+static void *copy_to_new(const block *b, ca_context *owner, void *p, size_t old, size_t size)
 {
     void *to = is_own(ca_current, b->tag) ? ca_fast_malloc(size) : NULL;
     if (!to)
-        to = alloc_beside(b, p, size);
+        to = alloc_beside(owner, size);
     if (!to)
         return size <= old ? p : NULL; /* shrinking never fails */
     memcpy(to, p, old < size ? old : size);
@@ -319,13 +339,16 @@ enum ca_found ca_front_realloc(void *p, size_t size, void **result)
         return CA_OURS;
     }
     size_t old = block_size(&b, p);
+    ca_context *owner = block_owner(&b, p);
     *result = resize_in_place(&b, p, old, size);
     if (*result)
-        resize_count(old, size);
+        resize_count(owner, old, size);
     if (!*result && b.tag == CA_TAG_HUGE)
         *result = ca_huge_move(ca_granule_page(b.g), size);
     if (!*result)
-        *result = copy_to_new(&b, p, old, size);
+        *result = copy_to_new(&b, owner, p, old, size);
+    if (owner)
+        ca_context_tell(owner);
     return CA_OURS;
 }
 
@@ -381,6 +404,17 @@ static void usage_add(ca_heap *heap, void *usage)
     ca_heap_add_usage(heap, &u->heaps);
 }
 
+/* Contexts without a heap are not among the heaps. */
+static void short_add(ca_context *c, void *usage)
+{
+    ca_front_usage *u = usage;
+    uint32_t state = CA_LOAD(&c->state);
+    if (CA_LOAD(&c->heap) || (state != CA_CONTEXT_LIVE && state != CA_CONTEXT_ADOPTED))
+        return;
+    u->heaps.small_count += CA_LOAD(&c->bump.blocks) - CA_LOAD(&c->bump.freed);
+    u->heaps.small_bytes += ca_bump_live_bytes(&c->bump);
+}
+
 ca_front_usage ca_front_get_usage(void)
 {
     ca_front_usage u;
@@ -395,6 +429,7 @@ ca_front_usage ca_front_get_usage(void)
     u.committed = region.committed;
     u.free_bytes = region.free;
     u.lost = CA_LOAD(&ca_remote_lost);
+    ca_context_each(short_add, &u);
     return u;
 }
 

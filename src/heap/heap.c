@@ -485,13 +485,19 @@ ca_heap *ca_heap_create(void)
     ca_heap *heap = heap_new(NULL, CA_TARGET_HOME);
     if (!heap)
         return NULL;
+    ca_heap_make_home(heap);
+    return heap;
+}
+
+void ca_heap_make_home(ca_heap *heap)
+{
+    target_init(heap, CA_TARGET_HOME, NULL);
     heap->account = &ca_account_process;
-    uint32_t boxes = ca_pool_take(&ca_region.outboxes);
+    uint32_t boxes = heap->outboxes ? 0 : ca_pool_take(&ca_region.outboxes);
     if (boxes) {
         heap->outboxes = ca_pool_at(&ca_region.outboxes, boxes);
         memset(heap->outboxes, 0, CA_OUTBOXES * sizeof *heap->outboxes);
     }
-    return heap;
 }
 
 ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner)
@@ -603,6 +609,11 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 
 void ca_heap_retire(ca_heap *heap)
 {
+    if (heap->outboxes) {
+        uint32_t boxes = (uint32_t)((size_t)((char *)heap->outboxes - ca_region.outboxes.base) / CA_OUTBOX_RECORD);
+        heap->outboxes = NULL;
+        ca_pool_give_list(&ca_region.outboxes, boxes, boxes);
+    }
     ca_pool_give_chain(&ca_region.magazines, &heap->spare);
     heap->spare_count = 0;
     ca_pool_give_chain(&ca_region.slabs, &heap->spare_slabs);

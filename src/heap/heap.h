@@ -139,6 +139,8 @@ extern ca_heap_settings ca_heap_setting;
 
 /* A thread's heap. NULL: no memory. */
 ca_heap *ca_heap_create(void);
+/* A context's heap becomes a thread's. */
+void ca_heap_make_home(ca_heap *heap);
 /* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. */
 ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner);
 /* All blocks cease to be; pages, slabs and magazines go back, but for one extent that the heap keeps if `keep`. `dead`: what the pages' entries

@@ -21,7 +21,9 @@ static ca_run run_take(ca_heap *heap, uint64_t pages)
     run = ca_region_take(pages, 1, &heap->runs);
     if (!run.pages)
         ca_account_discharge(heap->account, bytes);
-    else if (CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
+    else
+        ca_account_settle(heap->account, bytes);
+    if (run.pages && CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
         memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)run.pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     return run;
 }

@@ -84,6 +84,11 @@ static void *annex_alloc(ca_context *owner, size_t size, size_t align)
         return NULL;
     (void)ca_remote_drain(annex);
     void *p = heap_alloc(annex, size, align);
+    if (CA_UNLIKELY(!p)) {
+        ca_heap_trim(annex);
+        p = heap_alloc(annex, size, align);
+        ca_account_end_request(&owner->account, p != NULL);
+    }
     ca_context_annex_drop(owner);
     ca_context_tell(owner);
     return p;
@@ -106,6 +111,13 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     void *p = is_short && align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
     if (!p)
         p = is_short ? ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align) : heap_alloc(owner->heap, size, align);
+    if (CA_UNLIKELY(!p)) {
+        if (!is_short) {
+            ca_heap_trim(owner->heap);
+            p = heap_alloc(owner->heap, size, align);
+        }
+        ca_account_end_request(&owner->account, p != NULL);
+    }
     if (CA_UNLIKELY(CA_LOAD(&owner->holder) != mark))
         ca_context_in_two_threads(owner);
     CA_STORE_RELEASE(&owner->holder, mark | CA_HOLDER_LEFT);

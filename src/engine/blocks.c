@@ -132,7 +132,7 @@ static uint64_t block_take(ctxalloc_blocks *pool)
 static bool block_claim(ctxalloc_blocks *pool, uint64_t index, uint64_t word)
 {
     uint64_t live = LIVE;
-    return index < pool->max_count && CA_LOAD(&pool->table[index]) == LIVE &&
+    return index < pool->max_count &&
            __atomic_compare_exchange_n(&pool->table[index], &live, word, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 

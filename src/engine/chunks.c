@@ -50,23 +50,54 @@ static size_t level_length(const ctxalloc_chunks *heap, int level)
     return ((words_of(heap) - 1) >> 2 * (level + 1)) + 1;
 }
 
+static ca_run run_of_node(const node *n, uint32_t cover)
+{
+    return (ca_run){cover - n->start, cover - n->most, cover - n->end, cover};
+}
+
+static uint32_t cover_of(int level)
+{
+    return (uint32_t)WORD << 2 * (level + 1);
+}
+
 static ca_run run_load(const ctxalloc_chunks *heap, int level, size_t index)
 {
     if (level < 0)
         return ca_run_of_word(~pairs_of(heap)[index].used);
-    const node *n = &nodes_of(heap, (unsigned)level)[index];
-    uint32_t cover = (uint32_t)WORD << 2 * (level + 1);
-    return (ca_run){cover - n->start, cover - n->most, cover - n->end, cover};
+    return run_of_node(&nodes_of(heap, (unsigned)level)[index], cover_of(level));
 }
 
 /* Four of the level below make one; where there are fewer, the missing chunks are in use. */
-static ca_run run_make(const ctxalloc_chunks *heap, int level, size_t index)
+static ca_run run_make(const ctxalloc_chunks *heap, unsigned level, size_t index)
 {
-    size_t first = index * FANOUT, end = level_length(heap, level - 1);
-    ca_run run = run_load(heap, level - 1, first);
-    for (size_t i = first + 1; i < first + FANOUT; i++)
-        run = ca_run_join(run, i < end ? run_load(heap, level - 1, i) : (ca_run){.cover = run.cover / (uint32_t)(i - first)});
+    size_t first = index * FANOUT, length = level_length(heap, (int)level - 1), rest = length - first;
+    unsigned n = rest < FANOUT ? (unsigned)rest : FANOUT;
+    uint32_t cover = cover_of((int)level - 1);
+    ca_run run;
+    if (level == 0) {
+        const pair *p = &pairs_of(heap)[first];
+        run = ca_run_of_word(~p[0].used);
+        for (unsigned i = 1; i < n; i++)
+            run = ca_run_join(run, ca_run_of_word(~p[i].used));
+    } else {
+        const node *below = &nodes_of(heap, level - 1)[first];
+        run = run_of_node(&below[0], cover);
+        for (unsigned i = 1; i < n; i++)
+            run = ca_run_join(run, run_of_node(&below[i], cover));
+    }
+    for (; CA_UNLIKELY(n < FANOUT); n++)
+        run = ca_run_join(run, (ca_run){.cover = cover});
     return run;
+}
+
+/* Whether the summary was another. */
+static bool node_make(ctxalloc_chunks *heap, unsigned level, size_t index)
+{
+    ca_run run = run_make(heap, level, index);
+    node *n = &nodes_of(heap, level)[index], now = {run.cover - run.start, run.cover - run.most, run.cover - run.end};
+    bool same = n->start == now.start && n->most == now.most && n->end == now.end;
+    *n = now;
+    return !same;
 }
 
 /* Makes the summaries over words first … last anew, level by level, as long as they change. */
@@ -77,12 +108,8 @@ static void summaries_update(ctxalloc_chunks *heap, size_t first, size_t last)
         first /= FANOUT;
         last /= FANOUT;
         changed = false;
-        for (size_t i = first; i <= last; i++) {
-            ca_run run = run_make(heap, (int)level, i);
-            node *n = &nodes_of(heap, level)[i], now = {run.cover - run.start, run.cover - run.most, run.cover - run.end};
-            changed |= n->start != now.start || n->most != now.most || n->end != now.end;
-            *n = now;
-        }
+        for (size_t i = first; i <= last; i++)
+            changed |= node_make(heap, level, i);
     }
 }
 
@@ -104,11 +131,8 @@ static CA_COLD bool heap_start(ctxalloc_chunks *heap)
     if (tail)
         pairs_of(heap)[words - 1].used = ~0ULL << tail;
     /* Level by level, and not only while something changes: the edge of any of them may cover what is not there. */
-    for (unsigned level = 0; level < heap->levels; level++) {
-        size_t edge = level_length(heap, (int)level) - 1;
-        ca_run run = run_make(heap, (int)level, edge);
-        nodes_of(heap, level)[edge] = (node){run.cover - run.start, run.cover - run.most, run.cover - run.end};
-    }
+    for (unsigned level = 0; level < heap->levels; level++)
+        (void)node_make(heap, level, level_length(heap, (int)level) - 1);
     return true;
 }
 
@@ -535,7 +559,7 @@ ctxalloc_chunks_error_t ctxalloc_chunks_error(const ctxalloc_chunks *heap)
 
 static bool node_is_right(const ctxalloc_chunks *heap, unsigned level, size_t index)
 {
-    ca_run is = run_load(heap, (int)level, index), should = run_make(heap, (int)level, index);
+    ca_run is = run_load(heap, (int)level, index), should = run_make(heap, level, index);
     return is.start == should.start && is.most == should.most && is.end == should.end;
 }
 

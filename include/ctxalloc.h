@@ -6,6 +6,10 @@
 #ifndef CTXALLOC_H
 #define CTXALLOC_H
 
+#include <ctxalloc/engine.h>
+#include <ctxalloc/tlsf.h>
+#include <ctxalloc/fit.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -84,9 +84,7 @@ static int order_audit(const fit *f, audit *a)
         if (level && entry[depth] < f->nodes[node[depth]].count) {
             const tree_node *n = &f->nodes[node[depth]];
             uint32_t i = entry[depth]++, child = n->value[i];
-            if (child >= f->fresh_node || (depth + 1 < TREE_LEVELS && f->nodes[child].key[0] < n->key[i]))
-                return 6;
-            if (i + 1 < n->count && f->nodes[child].key[f->nodes[child].count - 1] >= n->key[i + 1])
+            if (child >= f->fresh_node || f->nodes[child].key[0] != n->key[i])
                 return 6;
             node[++depth] = child;
             entry[depth] = 0;

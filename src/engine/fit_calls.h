@@ -205,8 +205,6 @@ CA_INLINE bool block_find(const fit *f, fit_block handle, path *p, block *after)
         return false;
     order_find(f, handle.offset, p);
     const tree_node *leaf = path_leaf(f, p, &entry);
-    if (CA_UNLIKELY(entry == ENTRY_BEFORE))
-        return false;
     *after = block_after(f, p);
     return leaf->key[entry] == handle.offset && !leaf->value[entry] && after->offset - handle.offset == handle.size;
 }
@@ -342,8 +340,6 @@ static bool visit(const fit *f, ctxalloc_range *range, bool used)
         uint32_t entry;
         order_find(f, (unit)at, &p);
         const tree_node *leaf = path_leaf(f, &p, &entry);
-        if (entry == ENTRY_BEFORE)
-            return false; /* the engine has changed since */
         uint64_t end = block_after(f, &p).offset;
         bool found = !leaf->value[entry] == used;
         range->offset = leaf->key[entry];

@@ -10,9 +10,7 @@ typedef struct path {
     uint32_t leaf; /* the last level */
 } path;
 
-#define ENTRY_BEFORE UINT32_MAX /* one less than the first */
-
-/* The last entry whose key is <= key. ENTRY_BEFORE: there is none, which only a leaf can answer, where its first entry went. */
+/* The last entry whose key is <= key. pre: there is one. */
 CA_INLINE uint32_t node_search(const tree_node *n, unit key)
 {
     uint32_t below = 0;
@@ -21,8 +19,7 @@ CA_INLINE uint32_t node_search(const tree_node *n, unit key)
     return below - 1;
 }
 
-/* To the last block that does not begin after an offset, or to ENTRY_BEFORE in the leaf after it: an entry of that key would come
- * next to where the path leads in either case. pre: key < UNIT_MAX. */
+/* To the block that contains an offset. pre: key < UNIT_MAX. */
 CA_INLINE void order_find(const fit *f, unit key, path *p)
 {
     uint32_t at = f->root;
@@ -205,12 +202,25 @@ static CA_NOINLINE void order_refill(fit *f, const path *p)
     }
 }
 
+/* The leaf begins with another key: so do the nodes above it of which it is the first. */
+static CA_NOINLINE void first_changed(fit *f, const path *p)
+{
+    unit key = f->nodes[p->node[p->leaf]].key[0];
+    for (uint32_t level = p->leaf; level-- > 0;) {
+        f->nodes[p->node[level]].key[p->entry[level]] = key;
+        if (p->entry[level])
+            return;
+    }
+}
+
 /* The entry that the path leads to. The path is spent. */
 CA_INLINE void order_remove(fit *f, const path *p)
 {
     uint32_t entry;
     tree_node *leaf = path_leaf(f, p, &entry);
     entry_remove(leaf, entry);
+    if (CA_UNLIKELY(!entry))
+        first_changed(f, p);
     if (CA_UNLIKELY(leaf->count < TREE_LEAST))
         order_refill(f, p);
 }

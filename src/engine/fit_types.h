@@ -25,7 +25,7 @@ enum {
     WORDS = (CA_BIN_COUNT + 63) / 64
 };
 
-/* A node of the B+ tree. An entry i of an inner node: a child, and a key not above the child's first. */
+/* A node of the B+ tree. An entry of an inner node: a child, and the child's first key. */
 typedef struct tree_node {
     unit key[TREE_MOST];       /* ascending; UNIT_MAX past the end, so that a search need not stop there */
     uint32_t value[TREE_MOST]; /* leaf: the free range, 0: used; inner: the child */

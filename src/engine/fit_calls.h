@@ -51,21 +51,20 @@ static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)
     return memory && needed && bytes >= needed && (uintptr_t)memory % ALIGN == 0;
 }
 
-/* A free block by size; its entry among the blocks is the caller's. */
-CA_INLINE uint32_t range_add(fit *f, uint64_t offset, uint64_t size)
+/* Files a free block by size; its entry among the blocks, likely in `leaf`, is the caller's. */
+CA_INLINE void range_set(fit *f, uint32_t range, uint64_t offset, uint64_t size, uint32_t leaf)
 {
-    uint32_t range = range_take(f);
     f->ranges[range].offset = (unit)offset;
     f->ranges[range].size = (unit)size;
+    f->ranges[range].leaf = leaf;
     size_insert(f, range);
-    return range;
 }
 
-CA_INLINE void range_set(fit *f, uint32_t range, uint64_t offset, uint64_t size)
+CA_INLINE uint32_t range_add(fit *f, uint64_t offset, uint64_t size, uint32_t leaf)
 {
-    f->ranges[range].offset = (unit)offset;
-    f->ranges[range].size = (unit)size;
-    size_insert(f, range);
+    uint32_t range = range_take(f);
+    range_set(f, range, offset, size, leaf);
+    return range;
 }
 
 void FIT(reset)(fit *f)
@@ -84,7 +83,8 @@ void FIT(reset)(fit *f)
     f->root = node_take(f);
     f->levels = 1;
     f->free_total = f->capacity;
-    entry_insert(&f->nodes[f->root], 0, 0, range_add(f, 0, f->capacity));
+    f->nodes[f->root].is_leaf = 1;
+    entry_insert(&f->nodes[f->root], 0, 0, range_add(f, 0, f->capacity, f->root));
 }
 
 fit *FIT(init)(void *memory, size_t bytes, uint64_t capacity, uint32_t max_blocks)
@@ -163,23 +163,35 @@ CA_INLINE fit_block take(fit *f, uint64_t size, uint64_t align)
     if (CA_UNLIKELY(!range))
         return no_block;
     uint64_t offset = f->ranges[range].offset, all = f->ranges[range].size, skip = padding(offset, align);
-    path p;
-    order_find(f, (unit)offset, &p);
+    tree_node *leaf = order_look(f, range, &entry);
     size_remove(f, range);
     f->free_total -= size;
     f->live++;
+    if (CA_LIKELY(leaf && !skip && leaf->count < TREE_MOST)) { /* no need to search from the root */
+        leaf->value[entry] = 0;
+        if (CA_LIKELY(all > size)) {
+            range_set(f, range, offset + size, all - size, f->ranges[range].leaf);
+            entry_insert(leaf, entry + 1, (unit)(offset + size), range);
+        } else {
+            range_give(f, range);
+        }
+        return (fit_block){(unit)offset, (unit)size};
+    }
+    path p;
+    order_find(f, (unit)offset, &p);
+    uint32_t where = p.node[p.leaf];
     if (align != 1 && skip) { /* what is left out stays free, and the block is one of its own */
-        range_set(f, range, offset, skip);
+        range_set(f, range, offset, skip, where);
         offset += skip;
         all -= skip;
         order_insert(f, &p, (unit)offset, 0);
         if (all > size)
-            block_insert(f, offset + size, range_add(f, offset + size, all - size));
+            block_insert(f, offset + size, range_add(f, offset + size, all - size, where));
         return (fit_block){(unit)offset, (unit)size};
     }
     path_leaf(f, &p, &entry)->value[p.entry[p.leaf]] = 0;
     if (CA_LIKELY(all > size)) {
-        range_set(f, range, offset + size, all - size);
+        range_set(f, range, offset + size, all - size, where);
         order_insert(f, &p, (unit)(offset + size), range);
     } else {
         range_give(f, range);
@@ -227,6 +239,8 @@ int FIT(free)(fit *f, fit_block handle)
     uint64_t offset = handle.offset, size = handle.size;
     uint32_t entry, range = 0;
     tree_node *leaf = path_leaf(f, &p, &entry);
+    __builtin_prefetch(&f->ranges[after.range]);
+    __builtin_prefetch(&f->ranges[before.range]);
     f->free_total += size;
     f->live--;
     if (after.range) {
@@ -244,7 +258,7 @@ int FIT(free)(fit *f, fit_block handle)
     }
     if (!range)
         range = range_take(f);
-    range_set(f, range, offset, size);
+    range_set(f, range, offset, size, p.node[p.leaf]);
     if (!before.range)
         leaf->value[entry] = range;
     /* What merged goes from the order: the block after, then this one. */
@@ -281,7 +295,7 @@ int FIT(resize)(fit *f, fit_block *handle, uint64_t new_size, uint64_t *availabl
     }
     uint64_t at = handle->offset + new_size;
     if (at < end)
-        block_insert(f, at, range_add(f, at, end - at));
+        block_insert(f, at, range_add(f, at, end - at, p.node[p.leaf]));
     f->free_total += old - new_size;
     handle->size = (unit)new_size;
     return 0;
@@ -300,9 +314,9 @@ int FIT(grow)(fit *f, uint64_t additional)
     if (range) {
         uint64_t offset = f->ranges[range].offset, size = f->ranges[range].size;
         size_remove(f, range);
-        range_set(f, range, offset, size + additional);
+        range_set(f, range, offset, size + additional, p.node[p.leaf]);
     } else {
-        order_insert(f, &p, (unit)f->capacity, range_add(f, f->capacity, additional));
+        order_insert(f, &p, (unit)f->capacity, range_add(f, f->capacity, additional, p.node[p.leaf]));
     }
     f->capacity += additional;
     f->free_total += additional;

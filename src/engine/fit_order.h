@@ -34,6 +34,14 @@ CA_INLINE void order_find(const fit *f, unit key, path *p)
     }
 }
 
+/* The leaf that still has a free block where it was last, or NULL. */
+CA_INLINE tree_node *order_look(const fit *f, uint32_t range, uint32_t *entry)
+{
+    tree_node *n = &f->nodes[f->ranges[range].leaf];
+    *entry = node_search(n, f->ranges[range].offset);
+    return *entry < n->count && n->value[*entry] == range && n->key[*entry] == f->ranges[range].offset && n->is_leaf ? n : NULL;
+}
+
 CA_INLINE tree_node *path_leaf(const fit *f, const path *p, uint32_t *entry)
 {
     *entry = p->entry[p->leaf];
@@ -52,14 +60,14 @@ CA_INLINE uint32_t node_take(fit *f)
         n->key[i] = UNIT_MAX;
         KEEP_LOOP();
     }
-    n->count = n->prev = n->next = 0;
+    n->count = n->prev = n->next = n->is_leaf = 0;
     return node;
 }
 
 CA_INLINE void node_give(fit *f, uint32_t node)
 {
     f->nodes[node].next = f->spare_node;
-    f->nodes[node].count = 0;
+    f->nodes[node].is_leaf = 0;
     f->spare_node = node;
 }
 
@@ -125,6 +133,7 @@ static uint32_t node_split(fit *f, uint32_t node)
     uint32_t half = node_take(f);
     tree_node *n = &f->nodes[node], *h = &f->nodes[half];
     entries_forward(n, h, TREE_MOST / 2);
+    h->is_leaf = n->is_leaf;
     h->prev = node;
     h->next = n->next;
     if (n->next)

@@ -31,7 +31,7 @@ typedef struct tree_node {
     uint32_t value[TREE_MOST]; /* leaf: the free range, 0: used; inner: the child */
     uint32_t count;
     uint32_t prev, next;       /* leaves: in order; 0: none. spare: next */
-    uint32_t pad;
+    uint32_t is_leaf;          /* and in use */
 } tree_node;
 
 /* A free block in its bin. */
@@ -40,6 +40,7 @@ typedef struct free_range {
     uint32_t prev, next;  /* others of the same size: a ring */
     uint32_t child[2];    /* in the tree: by the next bit of the size */
     uint32_t parent;      /* in the tree; 0: the root; NOT_IN_TREE: only in a ring. spare: the next */
+    uint32_t leaf;        /* where its block was in the order last; it may have moved */
 } free_range;
 
 #define NOT_IN_TREE UINT32_MAX

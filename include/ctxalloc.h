@@ -6,6 +6,13 @@
 #ifndef CTXALLOC_H
 #define CTXALLOC_H
 
+#include <ctxalloc/engine.h>
+#include <ctxalloc/tlsf.h>
+#include <ctxalloc/fit.h>
+#include <ctxalloc/blocks.h>
+#include <ctxalloc/chunks.h>
+#include <ctxalloc/bump.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -20,7 +20,7 @@
 #ifndef CTXALLOC_BLOCKS_H
 #define CTXALLOC_BLOCKS_H
 
-#include "engine.h"
+#include "ctxalloc/engine.h"
 
 #ifdef __cplusplus
 extern "C" {

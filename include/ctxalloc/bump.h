@@ -9,7 +9,7 @@
 #ifndef CTXALLOC_BUMP_H
 #define CTXALLOC_BUMP_H
 
-#include "engine.h"
+#include "ctxalloc/engine.h"
 
 #ifdef __cplusplus
 extern "C" {

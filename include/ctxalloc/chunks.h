@@ -17,7 +17,7 @@
 #ifndef CTXALLOC_CHUNKS_H
 #define CTXALLOC_CHUNKS_H
 
-#include "engine.h"
+#include "ctxalloc/engine.h"
 
 #ifdef __cplusplus
 extern "C" {

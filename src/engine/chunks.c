@@ -433,7 +433,14 @@ static void bitmap_clear(ctxalloc_chunks *heap)
 
 int ctxalloc_chunks_over(ctxalloc_chunks *heap, void *storage, size_t bytes, uint64_t *bitmap, size_t bitmap_bytes, size_t chunk_size)
 {
-    *heap = (ctxalloc_chunks){.storage = storage, .bitmap = bitmap, .chunk_size = chunk_size};
+    heap->storage = storage; /* one by one: a compiler would call memset for all at once */
+    heap->bitmap = bitmap;
+    heap->chunk_size = chunk_size;
+    heap->chunks = heap->used = heap->cursor = 0;
+    heap->log = NULL;
+    heap->argument = NULL;
+    heap->levels = 0;
+    heap->error = CTXALLOC_CHUNKS_OK;
     if (!storage || !chunk_size || !bytes || bytes % chunk_size || bytes / chunk_size > CTXALLOC_CHUNKS_MAX || (uintptr_t)storage + bytes < bytes)
         return fail(heap, CTXALLOC_CHUNKS_BAD_STORAGE);
     size_t chunks = bytes / chunk_size;

@@ -9,7 +9,7 @@
 
 #include "tests/engine/engine.h"
 
-enum { UNITS = 16, DEPTH = 8, DEPTH_RESIZE = 5, SEEN_BITS = 23, ROOM = 64 * 1024 };
+enum { UNITS = 16, DEPTH = 8, DEPTH_RESIZE = 4, SEEN_BITS = 23, ROOM = 64 * 1024 };
 
 typedef struct world {
     void *it;

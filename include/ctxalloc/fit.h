@@ -20,6 +20,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* size == 0: the allocation failed. */
 typedef struct ctxalloc_fit_block {
@@ -117,6 +118,7 @@ uint64_t ctxalloc_fit64_min_capacity(uint64_t size);
 bool ctxalloc_fit64_is_valid(const ctxalloc_fit64 *, int *which);
 
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -24,6 +24,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* Free ranges by bin. */
 typedef struct ctxalloc_tlsf_report_t {
@@ -126,6 +127,7 @@ uint64_t ctxalloc_tlsf16_min_capacity(uint64_t size);
 
 bool ctxalloc_tlsf16_is_valid(const ctxalloc_tlsf16 *, int *which);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -67,7 +67,7 @@ static void ca12_wrong_frees_are_einval(void **state)
 {
     (void)state;
     unsigned char *p = ctxalloc_bump_alloc(&bump, 10, 1), *q = ctxalloc_bump_alloc(&bump, 10, 1), local[1];
-    void *wrong[] = {NULL, local, memory - 1, memory + 20, memory + 21, memory + SIZE, q + 1, q + 9};
+    void *wrong[] = {NULL, local, (void *)((uintptr_t)memory - 1), memory + 20, memory + 21, memory + SIZE, q + 1, q + 9};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(ctxalloc_bump_free(&bump, wrong[i]), EINVAL);
         assert_int_equal(ctxalloc_bump_resize(&bump, wrong[i], 1, NULL), EINVAL);
@@ -137,7 +137,7 @@ static void ca15_range_and_contains(void **state)
     assert_true(ctxalloc_bump_contains(&bump, memory));
     assert_true(ctxalloc_bump_contains(&bump, memory + SIZE - 1));
     assert_false(ctxalloc_bump_contains(&bump, memory + SIZE));
-    assert_false(ctxalloc_bump_contains(&bump, memory - 1));
+    assert_false(ctxalloc_bump_contains(&bump, (void *)((uintptr_t)memory - 1)));
     assert_false(ctxalloc_bump_contains(&bump, NULL));
 }
 

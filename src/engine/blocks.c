@@ -50,7 +50,7 @@ static void *address_of(const ctxalloc_blocks *pool, uint64_t index)
 static uint64_t index_of(const ctxalloc_blocks *pool, const void *p)
 {
     uint64_t distance = ((uintptr_t)p - (uintptr_t)pool - (uintptr_t)pool->storage) * pool->inverse;
-    return distance >> pool->shift | distance << (-pool->shift & 63);
+    return distance >> (pool->shift & 63) | distance << (-pool->shift & 63);
 }
 
 /* The inverse of an odd number modulo 2^64; each step of Newton's doubles the bits that are right, from 5. */

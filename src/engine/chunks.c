@@ -246,19 +246,15 @@ static size_t chunks_to(size_t chunk, size_t phase, size_t period)
 /* No free run is so long that it holds a fit for certain: tries the shorter ones. */
 static CA_COLD size_t find_by_trying(const ctxalloc_chunks *heap, size_t n, size_t phase, size_t period)
 {
-    size_t from = 0;
-    for (unsigned tries = 0; tries < CTXALLOC_CHUNKS_TRIES && n <= most_free(heap); tries++) {
-        size_t found = run_find(heap, n, from);
-        if (found == NONE)
-            return NONE;
-        /* The run may start before; its word may have others that fit. */
-        for (size_t at = found; at < (found / WORD + 1) * WORD;) {
-            size_t skip = chunks_to(at, phase, period), length = free_after(heap, at, skip + n);
-            if (length >= skip + n)
-                return at + skip;
-            at += length + 1;
-        }
-        from = found / WORD + 1;
+    size_t at = n <= most_free(heap) ? run_find(heap, n, 0) : NONE;
+    for (unsigned tries = 0; at != NONE && tries < CTXALLOC_CHUNKS_TRIES; tries++) {
+        size_t skip = chunks_to(at, phase, period), length = free_after(heap, at, skip + n);
+        if (length >= skip + n)
+            return at + skip;
+        /* On with what is left of the word, then with the next that has a run. */
+        size_t word = (at + length) / WORD;
+        uint64_t rest = ca_runs_of(~pairs_of(heap)[word].used, n < WORD ? (unsigned)n : WORD) & ~0ULL << (at + length) % WORD;
+        at = rest && n <= WORD ? word * WORD + ca_bit_low(rest) : run_find(heap, n, word + 1);
     }
     return NONE;
 }

@@ -2,6 +2,7 @@
 #   ./configure CC=clang-16 --enable-fuzzers        (and better with --enable-faults: the heap target then lets system calls fail)
 # and have their own build of the layers, with the fuzzer's and the sanitizers' instrumentation.  malloc stays the C library's.
 fuzz_targets = fuzz/tlsf fuzz/heap fuzz/remote fuzz/options
+fuzz_targets += fuzz/engine_blocks fuzz/engine_chunks fuzz/engine_bump
 FUZZ_SECONDS = 60
 
 fuzz_flags = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
@@ -34,6 +35,18 @@ fuzz_options_SOURCES = fuzz/options.c fuzz/fuzz.h
 fuzz_options_CFLAGS = $(fuzz_cflags)
 fuzz_options_LDFLAGS = $(fuzz_ldflags)
 fuzz_options_LDADD = fuzz/libfuzzcore.la
+fuzz_engine_blocks_SOURCES = fuzz/engine_blocks.c fuzz/fuzz.h
+fuzz_engine_blocks_CFLAGS = $(fuzz_cflags)
+fuzz_engine_blocks_LDFLAGS = $(fuzz_ldflags)
+fuzz_engine_blocks_LDADD = fuzz/libfuzzcore.la
+fuzz_engine_chunks_SOURCES = fuzz/engine_chunks.c fuzz/fuzz.h
+fuzz_engine_chunks_CFLAGS = $(fuzz_cflags)
+fuzz_engine_chunks_LDFLAGS = $(fuzz_ldflags)
+fuzz_engine_chunks_LDADD = fuzz/libfuzzcore.la
+fuzz_engine_bump_SOURCES = fuzz/engine_bump.c fuzz/fuzz.h
+fuzz_engine_bump_CFLAGS = $(fuzz_cflags)
+fuzz_engine_bump_LDFLAGS = $(fuzz_ldflags)
+fuzz_engine_bump_LDADD = fuzz/libfuzzcore.la
 
 # `make fuzz-short` tries everything for FUZZ_SECONDS a run; `make fuzz-long FUZZ_SECONDS=14400` goes on from what the last one found.
 fuzz-short: $(fuzz_targets)

@@ -31,6 +31,7 @@ typedef struct ca_target {
     uint32_t free_tag;  /* the heap's tag, with CA_TAG_CHECKED when checks are on */
     size_t fast_end;    /* malloc's path without checks serves sizes below this; 0: none */
     size_t checked_end; /* the path with checks, likewise */
+    size_t context_end; /* the path of contexts' heaps, with checks or without */
     struct ca_context *context; /* whose this is; NULL: a thread's heap, or none */
 } ca_target;
 
@@ -133,6 +134,7 @@ extern ca_target ca_target_none;
 /* Process-wide settings of this layer; constant once heaps exist. */
 typedef struct ca_heap_settings {
     bool check;     /* keep the live map, and find wrong frees */
+    bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
     uint32_t decay; /* ms */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;

@@ -209,10 +209,10 @@ ca_context *ca_context_create(const ca_context_settings *s)
         return NULL;
     c->account.soft = s->soft;
     c->account.hard = s->hard;
-    c->account.peak = c->account.used;
     c->account.pressed = c->account.refusals = c->account.refused = 0;
     if (CA_UNLIKELY(s->hard || s->parent))
         account_place(c, s->parent ? &s->parent->account : &ca_account_process);
+    c->account.peak = c->account.used;
     c->on_pressure = s->on_pressure;
     c->argument = s->argument;
     c->escape = s->escape;
@@ -359,7 +359,7 @@ static void context_clear(ca_context *c)
         tree_remove(c);
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
-    ca_context_drop(c, true);
+    ca_context_drop(c, c->heap != NULL);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
     warm_give(ca_thread_home(), c);

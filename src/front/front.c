@@ -11,6 +11,9 @@
 #include "heap/remote.h"
 #include "heap/verdict.h"
 
+struct ca_outsiders ca_outsiders;
+_Static_assert((int)CA_FAST_MAX <= (int)CA_STDIO_LEAST, "the fast path of contexts gives no buffer to a stream");
+
 /* realloc leaves a block of more than SHRINK_LEAST bytes when less than this part of it is used, so that shrinking gives memory back. */
 enum { SHRINK_PART = 2, SHRINK_LEAST = 64 };
 
@@ -141,6 +144,14 @@ void *ca_front_memalign(size_t align, size_t size)
     return p;
 }
 
+void *ca_front_memalign_global(size_t align, size_t size)
+{
+    if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
+        return NULL;
+    ca_heap *home = ca_thread_home();
+    return home ? ca_heap_memalign(home, align, size) : none_alloc(size, align, false);
+}
+
 /* --- what a pointer is -------------------------------------------------------------------------------------- */
 
 typedef struct block {
@@ -230,7 +241,8 @@ CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
     if (!p)
         return CA_OURS;
     ca_target *target = ca_current;
-    if (target->kind == CA_TARGET_SHORT && p == short_context(target)->bump.last && !short_context(target)->bump.freed) {
+    if (target->kind == CA_TARGET_SHORT && p == short_context(target)->bump.last && (char *)p >= short_context(target)->bump.floor &&
+        !short_context(target)->bump.freed) {
         ca_bump_take_back(&short_context(target)->bump, p);
         return CA_OURS;
     }
@@ -319,6 +331,8 @@ static void *alloc_beside(ca_context *owner, size_t size)
 static void *copy_to_new(const block *b, ca_context *owner, void *p, size_t old, size_t size)
 {
     void *to = is_own(ca_current, b->tag) ? ca_fast_malloc(size) : NULL;
+    if (!to && is_own(ca_current, b->tag))
+        to = ca_fast_context_malloc(ca_current, size, NULL);
     if (!to)
         to = alloc_beside(owner, size);
     if (!to)

@@ -18,6 +18,8 @@ void *ca_front_malloc(size_t size);
 void *ca_front_calloc(size_t size);
 /* align: a power of two. */
 void *ca_front_memalign(size_t align, size_t size);
+/* As ca_front_memalign, but outside any context. */
+void *ca_front_memalign_global(size_t align, size_t size);
 
 /* How a pointer was found to be. */
 enum ca_found { CA_OURS, CA_FOREIGN };

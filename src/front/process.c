@@ -6,8 +6,11 @@
 #include "base/lock.h"
 #include "base/os.h"
 #include "front/context.h"
+#include "front/fast.h"
 #include "front/front.h"
 #include "heap/remote.h"
+
+extern int _IO_file_doallocate(void *stream); /* the C library's; never called here */
 
 enum { NOT_STARTED, STARTED, FAILED };
 
@@ -41,6 +44,8 @@ static bool start(void)
     options_read(environ);
     ca_heap_setting.check = ca_process_options.check != CA_CHECK_OFF;
     ca_class_init();
+    ca_os_loader(&ca_outsiders.loader, &ca_outsiders.loader_bytes);
+    ca_outsiders.stdio = (uintptr_t)&_IO_file_doallocate;
     if (!ca_region_init(&ca_source_mmap, ca_process_options.region))
         return false;
     ca_thread_init();

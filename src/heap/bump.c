@@ -156,7 +156,7 @@ static void chunk_load(ca_bump *bump, uint32_t number)
     bump->end = bump->at + (size_t)c->pages * CA_PAGE;
     bump->start = bump->at;
     bump->words = ca_live_at(ca_page_granule(c->page));
-    bump->last = bump->high = NULL;
+    bump->last = bump->high = bump->floor = NULL;
 }
 
 static void chunk_keep(ca_bump *bump, uint32_t number)
@@ -450,6 +450,8 @@ bool ca_bump_resize(ca_bump *bump, void *p, size_t size)
         return size <= ca_bump_size(bump, p);
     if ((size_t)(bump->end - (char *)p) < size)
         return false;
+    if ((char *)p + size < bump->floor)
+        return true; /* a mark holds what is cut off */
     bump->high = bump->at > bump->high ? bump->at : bump->high;
     bump->at = (char *)p + size;
     return true;
@@ -459,7 +461,7 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
 {
     unsigned bit;
     ca_live_word *w = start_word(bump, p, &bit);
-    if (mine && p == bump->last && !(CA_LOAD(&w->died) >> bit & 1)) {
+    if (mine && p == bump->last && (char *)p >= bump->floor && !(CA_LOAD(&w->died) >> bit & 1)) {
         ca_bump_take_back(bump, p);
         return true;
     }
@@ -536,6 +538,7 @@ uint64_t ca_bump_mark(ca_bump *bump)
         return 0;
     *mark_at(number) = (mark){.next = bump->marks, .used = bump->used, .number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED), .at = bump->at, .blocks = bump->blocks};
     bump->marks = number;
+    bump->floor = bump->at;
     return mark_at(number)->number;
 }
 
@@ -594,7 +597,7 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     char *at = m->at ? m->at : bump->piece;
     freed += starts_clear(bump, at, bump->at);
     bump->high = bump->at > bump->high ? bump->at : bump->high;
-    bump->at = at;
+    bump->at = bump->floor = at;
     bump->last = NULL;
     bump->blocks = m->blocks;
     __atomic_fetch_sub(&bump->freed, freed, __ATOMIC_RELAXED);

@@ -23,6 +23,7 @@ enum { CA_PIECES = 3, CA_PIECE_BYTES = 1360 }; /* of a page */
 typedef struct ca_bump {
     char *at, *end;         /* the free rest of the chunk in use */
     char *last;             /* the newest block, NULL: none, or freed */
+    char *floor;            /* of the newest mark in this chunk: nothing below it is taken back; NULL: none */
     char *high;             /* where blocks of the chunk in use have ended before a free or a rollback took them back; NULL: no higher than `at` */
     char *start;            /* of the chunk in use, or the piece */
     ca_live_word *words;    /* its start bits */
@@ -55,7 +56,7 @@ CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)
 
 /* 16-byte aligned, or more: `align` is a power of two. NULL: no memory, or the account refuses. */
 void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align);
-/* Gives back the last block. pre: p == bump->last, not NULL */
+/* Gives back the last block. pre: p == bump->last, not NULL, and not below `floor` */
 void ca_bump_take_back(ca_bump *bump, void *p);
 /* In place: the last block to any size that its chunk has room for, others to what they have. `size` <= CA_MAX_SIZE. */
 bool ca_bump_resize(ca_bump *bump, void *p, size_t size);
@@ -72,7 +73,7 @@ uint64_t ca_bump_live_bytes(const ca_bump *bump);
 CA_INLINE void ca_bump_restart(ca_bump *bump)
 {
     bump->at = bump->piece;
-    bump->last = bump->high = NULL;
+    bump->last = bump->high = bump->floor = NULL;
     bump->blocks = bump->freed = 0;
     bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
 }

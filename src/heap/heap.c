@@ -440,8 +440,10 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
     bool check = ca_heap_setting.check;
+    const size_t end = CA_FAST_MAX + 1;
     heap->target = (ca_target){.kind = kind, .context = context, .free_tag = heap->tag | (check ? CA_TAG_CHECKED : 0),
-                               .fast_end = check ? 0 : CA_FAST_MAX + 1, .checked_end = check ? CA_FAST_MAX + 1 : 0};
+                               .fast_end = context || check ? 0 : end, .checked_end = context || !check ? 0 : end,
+                               .context_end = context ? CA_FAST_MAX : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)

@@ -212,17 +212,22 @@ void FACE(cfree)(void *p)
     ca_face_release(p, "cfree");
 }
 
-/* C23. The size is not compared with the block's. */
+void ca_face_release_sized(void *p, size_t size, const char *function)
+{
+    if (CA_UNLIKELY(!ca_fast_free(p)) && CA_UNLIKELY(ca_front_free_sized(p, size, function) == CA_FOREIGN))
+        ca_next_free(p);
+}
+
+/* C23. The size is compared with check=full. */
 void FACE(free_sized)(void *p, size_t size)
 {
-    (void)size;
-    ca_face_release(p, "free_sized");
+    ca_face_release_sized(p, size, "free_sized");
 }
 
 void FACE(free_aligned_sized)(void *p, size_t align, size_t size)
 {
-    (void)align, (void)size;
-    ca_face_release(p, "free_aligned_sized");
+    (void)align;
+    ca_face_release_sized(p, size, "free_aligned_sized");
 }
 
 static size_t usable(const void *p, const char *function)

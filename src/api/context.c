@@ -294,7 +294,7 @@ API void *ctxalloc_memalign(ctxalloc_context *handle, size_t align, size_t size)
         return fail(error);
     if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
         return fail(ENOMEM);
-    void *p = ca_context_malloc(c, size, align);
+    void *p = ca_front_malloc_for(c, size, align);
     return p ? p : fail(ENOMEM);
 }
 
@@ -304,7 +304,7 @@ API void *ctxalloc_malloc(ctxalloc_context *handle, size_t size)
     int error;
     if (CA_UNLIKELY(!resolve(handle, &c, &error)))
         return fail(error);
-    void *p = CA_LIKELY(size <= CA_MAX_SIZE) ? ca_context_malloc(c, size, CA_GRANULE) : NULL;
+    void *p = CA_LIKELY(size <= CA_MAX_SIZE) ? ca_front_malloc_for(c, size, CA_GRANULE) : NULL;
     return CA_LIKELY(p != NULL) ? p : fail(ENOMEM);
 }
 

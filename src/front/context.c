@@ -86,6 +86,11 @@ static void *annex_alloc(ca_context *owner, size_t size, size_t align)
         return NULL;
     (void)ca_remote_drain(annex);
     void *p = heap_alloc(annex, size, align);
+    if (CA_UNLIKELY(!p)) {
+        ca_heap_trim(annex);
+        p = heap_alloc(annex, size, align);
+        ca_account_end_request(&owner->account, p != NULL);
+    }
     ca_context_annex_drop(owner);
     ca_context_tell(owner);
     return p;
@@ -96,10 +101,10 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     uintptr_t mark = ca_context_mark();
     if (!owner) {
         ca_heap *home = ca_thread_home();
-        return home ? heap_alloc(home, size, align) : ca_front_memalign(align, size);
+        return home ? heap_alloc(home, size, align) : ca_front_plain(align, size);
     }
     if (owner == ca_context_current())
-        return ca_front_memalign(align, size);
+        return ca_front_plain(align, size);
     if (CA_LOAD_ACQUIRE(&owner->holder) != (mark | CA_HOLDER_LEFT))
         return annex_alloc(owner, size, align);
     /* Nobody had it since this thread: as if switched to for this call. */
@@ -108,6 +113,13 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     void *p = is_short && align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
     if (!p)
         p = is_short ? ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align) : heap_alloc(owner->heap, size, align);
+    if (CA_UNLIKELY(!p)) {
+        if (!is_short) {
+            ca_heap_trim(owner->heap);
+            p = heap_alloc(owner->heap, size, align);
+        }
+        ca_account_end_request(&owner->account, p != NULL);
+    }
     if (CA_UNLIKELY(CA_LOAD(&owner->holder) != mark))
         ca_context_in_two_threads(owner);
     CA_STORE_RELEASE(&owner->holder, mark | CA_HOLDER_LEFT);
@@ -385,6 +397,8 @@ static void context_end(ca_context *c, bool with_parent)
             callbacks_call(c, CA_ON_RESET | CA_ON_DESTROY);
         if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
+        if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
+            ca_front_report_escapes(c);
     }
     bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
     if (CA_UNLIKELY(adopting) && !heir_goes && has_live(c))
@@ -455,7 +469,9 @@ static bool thread_ends(const ca_context *c)
 
 int ca_context_destroy(ca_context *c)
 {
-    if (CA_LIKELY(end_quickly(c)))
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_front_exhume();
+    else if (CA_LIKELY(end_quickly(c)))
         return 0;
     bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c);
     if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
@@ -476,6 +492,8 @@ int ca_context_reset(ca_context *c)
 {
     if (is_elsewhere(c))
         return EBUSY;
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_front_exhume();
     if (c->child)
         flush_home();
     for (ca_context *child = c->child; child; child = child->next)

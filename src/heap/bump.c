@@ -128,6 +128,8 @@ static void chunk_give(ca_account *account, uint32_t number, uint32_t dead)
 {
     chunk *c = chunk_at(number);
     ca_account_discharge(account, (uint64_t)c->pages * CA_PAGE);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        memset(page_start(c->page), 0, (size_t)c->pages * CA_PAGE);
     entries_set(c->page, c->pages, 0, dead);
     if (ca_heap_setting.check)
         CA_STORE(&ca_heap_dropped_any, true);
@@ -260,6 +262,8 @@ static void piece_give(ca_account *account, char *piece, uint32_t dead)
     CA_STORE(&n->owner[piece_index(piece)], 0);
     if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common.nests != number && !full) {
         nest_remove(number);
+        if (CA_UNLIKELY(ca_heap_setting.full))
+            memset(page_start(page), 0, CA_PAGE);
         entries_set(page, 1, 0, dead);
         ca_pages_give(common.heap, n->node);
         ca_pool_give_list(&ca_region.chunks, number, number);

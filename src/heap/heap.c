@@ -440,10 +440,10 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
     bool check = ca_heap_setting.check;
-    const size_t end = CA_FAST_MAX + 1;
-    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = heap->tag | (check ? CA_TAG_CHECKED : 0),
+    const size_t end = ca_heap_setting.full ? 0 : CA_FAST_MAX + 1;
+    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = ca_heap_setting.full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
                                .fast_end = context || check ? 0 : end, .checked_end = context || !check ? 0 : end,
-                               .context_end = context ? CA_FAST_MAX : 0};
+                               .context_end = context && end ? CA_FAST_MAX : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)
@@ -587,8 +587,18 @@ static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
         }
 }
 
+/* check=full: what is handed out again reads as zero, or as poison. */
+static void runs_purge(const ca_run_list *runs)
+{
+    for (ca_page page = ca_region_first_run(runs); page != UINT32_MAX; page = ca_region_next_run(page))
+        if (!ca_region.source->purge(ca_region.source, ca_region_address(page), (size_t)ca_region_run_pages(page) * CA_PAGE))
+            memset(ca_region_address(page), 0, (size_t)ca_region_run_pages(page) * CA_PAGE);
+}
+
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        runs_purge(&heap->runs);
     __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE);
     if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
         (void)ca_remote_drain(heap); /* all of it is void now */

@@ -134,6 +134,7 @@ extern ca_target ca_target_none;
 /* Process-wide settings of this layer; constant once heaps exist. */
 typedef struct ca_heap_settings {
     bool check;     /* keep the live map, and find wrong frees */
+    bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
     uint32_t decay; /* ms */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;

@@ -1,5 +1,7 @@
 #include "heap/large.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "heap/context.h"
 #include "heap/live.h"
@@ -150,6 +152,8 @@ bool ca_huge_free(ca_page page, bool check)
         __atomic_fetch_sub(&h.context->huge_bytes, bytes, __ATOMIC_RELAXED);
     }
     CA_STORE(&ca_region.entries[page].tag, 0);
+    if (CA_UNLIKELY(ca_heap_setting.full) && !ca_region.source->purge(ca_region.source, ca_region_address(page), bytes))
+        memset(ca_region_address(page), 0, bytes);
     ca_region_give(page, h.list);
     ca_account_discharge(h.account, bytes);
     return true;

@@ -19,7 +19,7 @@ static void larges_receive(ca_heap *heap, const ca_magazine *m)
 {
     for (uint32_t i = 1; i <= m->count; i++) {
         ca_granule g = ca_region_granule(m->slot[i]);
-        if (ca_heap_setting.check && !ca_live_clear(g))
+        if (ca_heap_setting.check && !ca_heap_setting.full && !ca_live_clear(g))
             ca_verdict("free", m->slot[i], g);
         ca_large_free(heap, ca_granule_page(g));
     }
@@ -41,7 +41,7 @@ static void magazine_receive(ca_heap *heap, uint32_t number, bool keep)
         return;
     }
     CA_ASSERT(x < CA_TAG_CACHES);
-    if (ca_heap_setting.check)
+    if (ca_heap_setting.check && !ca_heap_setting.full)
         for (uint32_t i = 1; i <= m->count; i++) {
             ca_granule g = ca_region_granule(m->slot[i]);
             if (CA_UNLIKELY(!ca_live_clear(g)))

@@ -74,6 +74,11 @@ const void *ca_verdict_start(const void *p, ca_granule g)
     return large_around(page);
 }
 
+void ca_verdict_text(const char *function, const void *p, const char *text)
+{
+    pronounce(function, p, text);
+}
+
 void ca_verdict_misaligned(const char *function, const void *p)
 {
     pronounce(function, p, "misaligned pointer");

@@ -280,6 +280,9 @@ int main(int argc, char **argv)
 	for (size_t v = 0; argc >= 3 && v < BENCH_ARRAY_LENGTH(variants); v++)
 		for (size_t s = 0; s < BENCH_ARRAY_LENGTH(scenarios); s++)
 			if (!strcmp(argv[1], scenarios[s].name) && !strcmp(argv[2], variants[v])) {
+				static char line[4096];
+
+				setvbuf(stdout, line, _IOLBF, sizeof line); /* a run that is stopped has said what it knew */
 				peer_begin((int)v);
 				scenarios[s].run(argc > 3 ? strtoul(argv[3], NULL, 10) : 1);
 				return 0;

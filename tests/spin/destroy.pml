@@ -13,7 +13,11 @@
  * from a right one.)
  */
 #define SENDERS 2
+#ifdef CONCURRENT
+#define LIVES 2
+#else
 #define LIVES 3
+#endif
 #define MAGAZINES (SENDERS * LIVES)
 
 byte inbox, next[MAGAZINES + 1];
@@ -155,9 +159,9 @@ proctype sender(byte s)
 	bool done, is_live;
 
 	do
-	:: atomic { handed[s] -> handed[s] = false }
+	:: atomic { handed[s] -> handed[s] = false; looking[s] = true }
 		if
-		:: looking[s] = true; /* free(block) */
+		:: /* free(block) */
 #ifdef GENERATION_FIRST
 			g = generation;
 			atomic { is_live = live[s]; seen = life; looking[s] = false }
@@ -185,7 +189,7 @@ proctype sender(byte s)
 			:: box != 0 && mlife2[box] == 0 -> skip
 			:: box == 0 -> skip
 			fi
-		:: skip /* it goes with the context */
+		:: looking[s] = false /* it goes with the context */
 		fi;
 		called[s] = true
 	:: over && !handed[s] -> break

@@ -1,0 +1,12 @@
+# Programs to copy from, run as tests.
+example_programs = examples/server/server examples/server/load
+check_PROGRAMS += $(example_programs)
+dist_check_SCRIPTS += examples/server/test.sh
+TESTS += examples/server/test.sh
+
+examples_server_server_SOURCES = examples/server/server.c examples/server/words.c examples/server/words.h
+examples_server_server_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/include
+examples_server_server_LDFLAGS = $(AM_LDFLAGS) -no-install
+examples_server_server_LDADD = $(top_builddir)/libctxalloc.la
+examples_server_load_SOURCES = examples/server/load.c examples/server/words.c examples/server/words.h
+examples_server_load_CPPFLAGS = -D_GNU_SOURCE

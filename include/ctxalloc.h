@@ -149,7 +149,7 @@ int ctxalloc_resize(void *p, size_t size);
 /* As realloc, with an alignment (a power of two) that the new place will have. EINVAL in errno: not a power of two. */
 void *ctxalloc_realloc_aligned(void *p, size_t align, size_t size);
 
-/* Whether the address lies in memory of the context; for its current blocks and free space alike. */
+/* Whether the address lies in memory of the context, in blocks or free; of CTXALLOC_GLOBAL: in a block. */
 bool ctxalloc_contains(ctxalloc_context *context, const void *p);
 
 /* What an address is. */
@@ -169,7 +169,7 @@ enum ctxalloc_verdict ctxalloc_inspect(const void *p, ctxalloc_verdict_t *verdic
 typedef struct ctxalloc_mark_t {
     uint64_t opaque[6];
 } ctxalloc_mark_t;
-/* EINVAL: not such a context. */
+/* A mark takes 32 bytes until the context is reset or rolled back to an older one. EINVAL: not such a context. ENOMEM. */
 int ctxalloc_mark(ctxalloc_context *context, ctxalloc_mark_t *mark);
 /* Frees what was allocated since. Marks nest; a mark is void after a reset or after a rollback to an older one. EINVAL: void, or not of this context. */
 int ctxalloc_rollback(ctxalloc_context *context, const ctxalloc_mark_t *mark);

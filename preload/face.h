@@ -44,5 +44,6 @@ size_t ca_next_usable(const void *p);
 void *ca_face_allocate(size_t size);
 void *ca_face_allocate_aligned(size_t align, size_t size);
 void ca_face_release(void *p, const char *function);
+void ca_face_release_sized(void *p, size_t size, const char *function);
 
 #endif

@@ -13,16 +13,41 @@ CA_COLD static void *no_memory(void)
 
 /* --- malloc and free: one screen --------------------------------------------------------------------------- */
 
-CA_NOINLINE static void *malloc_slow(size_t size)
+#define CALLER __builtin_return_address(0)
+
+/* Not the context's, though one is current. */
+CA_INLINE bool is_outside(const void *caller)
 {
-    void *p = ca_front_malloc(size);
+    return CA_UNLIKELY(ca_current->context != NULL) && ca_is_outsider(caller);
+}
+
+CA_NOINLINE static void *malloc_rest(size_t size, const void *caller)
+{
+    void *p = CA_UNLIKELY(is_outside(caller)) ? ca_front_memalign_global(CA_GRANULE, size) : ca_front_malloc(size);
     return CA_LIKELY(p != NULL) ? p : no_memory();
 }
 
-void *FACE(malloc)(size_t size)
+/* Called in tail position: it returns to malloc's caller. */
+CA_NOINLINE static void *malloc_slow(size_t size, ca_target *target)
+{
+    void *p = ca_fast_context_malloc(target, size, CALLER);
+    return CA_LIKELY(p != NULL) ? p : malloc_rest(size, CALLER);
+}
+
+/* For the other faces: caller is who called them. */
+static void *allocate(size_t size, const void *caller)
 {
     void *p = ca_fast_malloc(size);
-    return CA_LIKELY(p != NULL) ? p : malloc_slow(size);
+    if (!p)
+        p = ca_fast_context_malloc(ca_current, size, caller);
+    return CA_LIKELY(p != NULL) ? p : malloc_rest(size, caller);
+}
+
+CA_NOINLINE void *FACE(malloc)(size_t size)
+{
+    ca_target *target = ca_current;
+    void *p = ca_fast_malloc_from(target, size);
+    return CA_LIKELY(p != NULL) ? p : malloc_slow(size, target);
 }
 
 CA_NOINLINE static void free_slow(void *p, const char *function)
@@ -36,7 +61,7 @@ CA_NOINLINE static void free_rest(void *p)
     free_slow(p, "free");
 }
 
-void FACE(free)(void *p)
+CA_NOINLINE void FACE(free)(void *p)
 {
     if (CA_UNLIKELY(!ca_fast_free(p)))
         free_rest(p);
@@ -46,7 +71,7 @@ void FACE(free)(void *p)
 
 void *ca_face_allocate(size_t size)
 {
-    return FACE(malloc)(size);
+    return allocate(size, NULL);
 }
 
 void *ca_face_allocate_aligned(size_t align, size_t size)
@@ -68,8 +93,8 @@ void *FACE(calloc)(size_t count, size_t size)
     size_t bytes;
     if (CA_UNLIKELY(__builtin_mul_overflow(count, size, &bytes)))
         return no_memory();
-    if (CA_LIKELY(bytes <= CA_FAST_MAX)) {
-        void *p = FACE(malloc)(bytes);
+    if (CA_LIKELY(bytes <= CA_FAST_MAX) || CA_UNLIKELY(is_outside(CALLER))) {
+        void *p = allocate(bytes, CALLER);
         return p ? memset(p, 0, bytes) : NULL;
     }
     void *p = ca_front_calloc(bytes);
@@ -87,7 +112,7 @@ static void *resize(void *p, size_t size)
 void *FACE(realloc)(void *p, size_t size)
 {
     if (!p)
-        return FACE(malloc)(size);
+        return allocate(size, CALLER);
     if (size)
         return resize(p, size);
     ca_face_release(p, "realloc");
@@ -150,6 +175,10 @@ void *FACE(aligned_alloc)(size_t align, size_t size)
 
 void *FACE(memalign)(size_t align, size_t size)
 {
+    if (CA_UNLIKELY(is_outside(CALLER)) && ca_is_power_of_two(align)) {
+        void *p = ca_front_memalign_global(align, size);
+        return p ? p : no_memory();
+    }
     return allocate_aligned(align, size);
 }
 
@@ -183,17 +212,22 @@ void FACE(cfree)(void *p)
     ca_face_release(p, "cfree");
 }
 
-/* C23. The size is not compared with the block's. */
+void ca_face_release_sized(void *p, size_t size, const char *function)
+{
+    if (CA_UNLIKELY(!ca_fast_free(p)) && CA_UNLIKELY(ca_front_free_sized(p, size, function) == CA_FOREIGN))
+        ca_next_free(p);
+}
+
+/* C23. The size is compared with check=full. */
 void FACE(free_sized)(void *p, size_t size)
 {
-    (void)size;
-    ca_face_release(p, "free_sized");
+    ca_face_release_sized(p, size, "free_sized");
 }
 
 void FACE(free_aligned_sized)(void *p, size_t align, size_t size)
 {
-    (void)align, (void)size;
-    ca_face_release(p, "free_aligned_sized");
+    (void)align;
+    ca_face_release_sized(p, size, "free_aligned_sized");
 }
 
 static size_t usable(const void *p, const char *function)

@@ -56,6 +56,9 @@ CA_INLINE void *new_plain(size_t size)
     void *p = ca_fast_malloc(size);
     if (CA_LIKELY(p != NULL))
         return p;
+    p = ca_fast_context_malloc(ca_current, size, NULL); /* the loader is not written in C++ */
+    if (CA_LIKELY(p != NULL))
+        return p;
     p = ca_front_malloc(size);
     return CA_LIKELY(p != NULL) ? p : new_retry(1, size);
 }
@@ -63,6 +66,9 @@ CA_INLINE void *new_plain(size_t size)
 CA_INLINE void *new_plain_nothrow(size_t size, const void *tag)
 {
     void *p = ca_fast_malloc(size);
+    if (CA_LIKELY(p != NULL))
+        return p;
+    p = ca_fast_context_malloc(ca_current, size, NULL); /* the loader is not written in C++ */
     if (CA_LIKELY(p != NULL))
         return p;
     p = ca_front_malloc(size);
@@ -102,13 +108,13 @@ NEW(_ZnamSt11align_val_tRKSt9nothrow_t, size_t n, size_t a, const void *t) { ret
 
 DELETE(_ZdlPv, void *p) { delete_any(p); }
 DELETE(_ZdaPv, void *p) { delete_any(p); }
-DELETE(_ZdlPvm, void *p, size_t n UNUSED) { delete_any(p); }
-DELETE(_ZdaPvm, void *p, size_t n UNUSED) { delete_any(p); }
+DELETE(_ZdlPvm, void *p, size_t n) { ca_face_release_sized(p, n, "delete"); }
+DELETE(_ZdaPvm, void *p, size_t n) { ca_face_release_sized(p, n, "delete"); }
 DELETE(_ZdlPvRKSt9nothrow_t, void *p, const void *t UNUSED) { delete_any(p); }
 DELETE(_ZdaPvRKSt9nothrow_t, void *p, const void *t UNUSED) { delete_any(p); }
 DELETE(_ZdlPvSt11align_val_t, void *p, size_t a UNUSED) { delete_any(p); }
 DELETE(_ZdaPvSt11align_val_t, void *p, size_t a UNUSED) { delete_any(p); }
-DELETE(_ZdlPvmSt11align_val_t, void *p, size_t n UNUSED, size_t a UNUSED) { delete_any(p); }
-DELETE(_ZdaPvmSt11align_val_t, void *p, size_t n UNUSED, size_t a UNUSED) { delete_any(p); }
+DELETE(_ZdlPvmSt11align_val_t, void *p, size_t n, size_t a UNUSED) { ca_face_release_sized(p, n, "delete"); }
+DELETE(_ZdaPvmSt11align_val_t, void *p, size_t n, size_t a UNUSED) { ca_face_release_sized(p, n, "delete"); }
 DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, void *p, size_t a UNUSED, const void *t UNUSED) { delete_any(p); }
 DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, void *p, size_t a UNUSED, const void *t UNUSED) { delete_any(p); }

@@ -13,7 +13,6 @@
 #include "heap/large.h"
 #include "preload/face.h"
 
-_Static_assert(sizeof(ca_bump_mark) <= sizeof(ctxalloc_mark_t), "a mark fits");
 _Static_assert((int)CTXALLOC_REFUSE == (int)CA_ESCAPE_REFUSE && (int)CTXALLOC_ADOPT == (int)CA_ESCAPE_ADOPT, "policies");
 
 #define API __attribute__((visibility("default"), noinline))
@@ -238,7 +237,7 @@ API bool ctxalloc_usage(ctxalloc_context *handle, ctxalloc_usage_t *u)
     memset(u, 0, sizeof *u);
     const ca_account *a = c ? &c->account : &ca_account_process;
     if (c)
-        ca_context_count(c, &u->live_blocks, &u->live_bytes);
+        ca_context_count_all(c, &u->live_blocks, &u->live_bytes);
     else
         usage_of_process(u);
     u->held_bytes = CA_LOAD(&a->used);
@@ -295,7 +294,7 @@ API void *ctxalloc_memalign(ctxalloc_context *handle, size_t align, size_t size)
         return fail(error);
     if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
         return fail(ENOMEM);
-    void *p = ca_context_malloc(c, size, align);
+    void *p = ca_front_malloc_for(c, size, align);
     return p ? p : fail(ENOMEM);
 }
 
@@ -305,7 +304,7 @@ API void *ctxalloc_malloc(ctxalloc_context *handle, size_t size)
     int error;
     if (CA_UNLIKELY(!resolve(handle, &c, &error)))
         return fail(error);
-    void *p = CA_LIKELY(size <= CA_MAX_SIZE) ? ca_context_malloc(c, size, CA_GRANULE) : NULL;
+    void *p = CA_LIKELY(size <= CA_MAX_SIZE) ? ca_front_malloc_for(c, size, CA_GRANULE) : NULL;
     return CA_LIKELY(p != NULL) ? p : fail(ENOMEM);
 }
 
@@ -389,30 +388,44 @@ API bool ctxalloc_contains(ctxalloc_context *handle, const void *p)
 {
     ca_context *c, *owner;
     int error;
-    return resolve(handle, &c, &error) && ca_front_page_owner(p, &owner) && owner == c;
+    if (!resolve(handle, &c, &error))
+        return false;
+    ca_granule g = ca_region_granule(p);
+    if (c)
+        return g != UINT64_MAX && ca_context_has(c, ca_granule_page(g), p);
+    return ca_front_page_owner(p, &owner) && !owner;
 }
 
 /* --- marks --------------------------------------------------------------------------------------------------------------- */
 
-API int ctxalloc_mark(ctxalloc_context *handle, ctxalloc_mark_t *mark)
+typedef struct mark {
+    const ca_context *context;
+    uint64_t number;
+} mark;
+
+_Static_assert(sizeof(mark) <= sizeof(ctxalloc_mark_t), "a mark fits");
+
+API int ctxalloc_mark(ctxalloc_context *handle, ctxalloc_mark_t *to)
 {
     ca_context *c;
-    int error = mark ? resolve_context(handle, &c) : EINVAL;
+    int error = to ? resolve_context(handle, &c) : EINVAL;
     if (error || c->heap)
         return EINVAL;
-    ca_bump_mark m = ca_bump_get_mark(&c->bump);
-    memset(mark, 0, sizeof *mark);
-    memcpy(mark, &m, sizeof m);
+    mark m = {c, ca_bump_mark(&c->bump)};
+    if (!m.number)
+        return ENOMEM;
+    memset(to, 0, sizeof *to);
+    memcpy(to, &m, sizeof m);
     return 0;
 }
 
-API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *mark)
+API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *from)
 {
     ca_context *c;
-    int error = mark ? resolve_context(handle, &c) : EINVAL;
+    int error = from ? resolve_context(handle, &c) : EINVAL;
     if (error || c->heap)
         return EINVAL;
-    ca_bump_mark m;
-    memcpy(&m, mark, sizeof m);
-    return ca_bump_rollback(&c->bump, &m) ? 0 : EINVAL;
+    mark m;
+    memcpy(&m, from, sizeof m);
+    return m.context == c && ca_bump_rollback(&c->bump, m.number) ? 0 : EINVAL;
 }

@@ -13,7 +13,7 @@ typedef struct ca_options {
 #undef CA_OPTION_NUMBER
 } ca_options;
 
-enum { CA_CHECK_OFF, CA_CHECK_ON };
+enum { CA_CHECK_OFF, CA_CHECK_ON, CA_CHECK_FULL };
 enum { CA_STATS_OFF, CA_STATS_EXIT };
 
 /* The defaults. */

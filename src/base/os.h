@@ -34,6 +34,8 @@ void ca_os_wake(uint32_t *word, int n);
 uint64_t ca_os_milliseconds(void); /* monotonic, coarse: no system call where the kernel offers that */
 void ca_os_write(int fd, const char *text, size_t length);
 size_t ca_os_address_space_limit(void); /* bytes; SIZE_MAX: none */
+/* Where the dynamic loader's code lies; 0 bytes: there is none. */
+void ca_os_loader(uintptr_t *start, size_t *bytes);
 bool ca_os_secure(void);                /* AT_SECURE: do not trust the environment */
 
 /* The fault injector (CA_FAULTS builds): lets memory calls fail. `after` calls succeed, then one of every

@@ -1,6 +1,7 @@
 /* The only file that makes system calls. */
 #include "base/os.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/auxv.h>
@@ -141,6 +142,19 @@ size_t ca_os_address_space_limit(void)
     struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
     KEEP_ERRNO((void)getrlimit(RLIMIT_AS, &limit));
     return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur;
+}
+
+void ca_os_loader(uintptr_t *start, size_t *bytes)
+{
+    *start = (uintptr_t)getauxval(AT_BASE);
+    *bytes = 0;
+    if (!*start)
+        return;
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)*start;
+    const Elf64_Phdr *segments = (const Elf64_Phdr *)(*start + header->e_phoff);
+    for (unsigned i = 0; i < header->e_phnum; i++)
+        if (segments[i].p_type == PT_LOAD && segments[i].p_vaddr + segments[i].p_memsz > *bytes)
+            *bytes = segments[i].p_vaddr + segments[i].p_memsz;
 }
 
 bool ca_os_secure(void)

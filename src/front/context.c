@@ -50,7 +50,7 @@ ca_context *ca_context_own(void)
     if (!home)
         return NULL;
     if (!home->own)
-        home->own = ca_context_create(&(ca_context_settings){.name = "thread", .kind = CA_TARGET_LONG});
+        home->own = ca_context_create(&(ca_context_settings){.name = "thread", .kind = CA_TARGET_LONG, .flags = CA_CONTEXT_OWN});
     return home->own;
 }
 
@@ -77,19 +77,18 @@ static void *heap_alloc(ca_heap *heap, size_t size, size_t align)
     return align <= CA_GRANULE ? ca_heap_malloc(heap, size) : ca_heap_memalign(heap, align, size);
 }
 
-void *ca_context_malloc_shared(ca_context *owner, size_t size, size_t align)
+static void *annex_alloc(ca_context *owner, size_t size, size_t align)
 {
-    if (!owner) {
-        ca_heap *home = ca_thread_home();
-        return home ? heap_alloc(home, size, align) : ca_front_memalign(align, size);
-    }
-    if (owner == ca_context_current())
-        return ca_front_memalign(align, size);
     ca_heap *annex = ca_context_annex_take(owner);
     if (!annex)
         return NULL;
     (void)ca_remote_drain(annex);
     void *p = heap_alloc(annex, size, align);
+    if (CA_UNLIKELY(!p)) {
+        ca_heap_trim(annex);
+        p = heap_alloc(annex, size, align);
+        ca_account_end_request(&owner->account, p != NULL);
+    }
     ca_context_annex_drop(owner);
     ca_context_tell(owner);
     return p;
@@ -97,21 +96,31 @@ void *ca_context_malloc_shared(ca_context *owner, size_t size, size_t align)
 
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 {
-    if (!owner || CA_LOAD_ACQUIRE(&owner->holder) != 0)
-        return ca_context_malloc_shared(owner, size, align);
-    /* Current nowhere: as if switched to for this call. */
     uintptr_t mark = ca_context_mark();
+    if (!owner) {
+        ca_heap *home = ca_thread_home();
+        return home ? heap_alloc(home, size, align) : ca_front_plain(align, size);
+    }
+    if (owner == ca_context_current())
+        return ca_front_plain(align, size);
+    if (CA_LOAD_ACQUIRE(&owner->holder) != (mark | CA_HOLDER_LEFT))
+        return annex_alloc(owner, size, align);
+    /* Nobody had it since this thread: as if switched to for this call. */
     CA_STORE(&owner->holder, mark);
-    void *p = NULL;
-    if (owner->current->kind == CA_TARGET_SHORT && align <= CA_GRANULE)
-        p = ca_bump_quick(&owner->bump, size);
+    bool is_short = owner->current->kind == CA_TARGET_SHORT;
+    void *p = is_short && align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
     if (!p)
-        p = owner->current->kind == CA_TARGET_SHORT
-                ? ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align)
-                : heap_alloc(owner->heap, size, align);
+        p = is_short ? ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align) : heap_alloc(owner->heap, size, align);
+    if (CA_UNLIKELY(!p)) {
+        if (!is_short) {
+            ca_heap_trim(owner->heap);
+            p = heap_alloc(owner->heap, size, align);
+        }
+        ca_account_end_request(&owner->account, p != NULL);
+    }
     if (CA_UNLIKELY(CA_LOAD(&owner->holder) != mark))
         ca_context_in_two_threads(owner);
-    CA_STORE_RELEASE(&owner->holder, 0);
+    CA_STORE_RELEASE(&owner->holder, mark | CA_HOLDER_LEFT);
     ca_context_tell(owner);
     return p;
 }
@@ -150,7 +159,7 @@ static void name_copy(char *to, const char *name)
     to[i] = '\0';
 }
 
-/* The context moves from the process's account to that of its parent, with all that it holds. */
+/* What a context kept from its last life moves from the process's account to that of its parent. */
 static bool account_move(ca_context *c, ca_account *to)
 {
     uint64_t used = c->account.used;
@@ -160,6 +169,7 @@ static bool account_move(ca_context *c, ca_account *to)
         return true;
     if (!ca_account_charge(to, used))
         return false;
+    ca_account_settle(to, used);
     ca_account_discharge(&ca_account_process, used);
     c->account.parent = to;
     return true;
@@ -199,7 +209,8 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     ca_context_drop(c, false);
     if (!c->heap)
         ca_bump_retire(&c->bump, &c->account, CA_DEAD | ca_context_number(c));
-    (void)account_move(c, to);
+    c->account.refused = 0;
+    (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
 
 ca_context *ca_context_create(const ca_context_settings *s)
@@ -210,10 +221,10 @@ ca_context *ca_context_create(const ca_context_settings *s)
         return NULL;
     c->account.soft = s->soft;
     c->account.hard = s->hard;
-    c->account.peak = c->account.used;
-    c->account.pressed = c->account.refusals = 0;
+    c->account.pressed = c->account.refusals = c->account.refused = 0;
     if (CA_UNLIKELY(s->hard || s->parent))
         account_place(c, s->parent ? &s->parent->account : &ca_account_process);
+    c->account.peak = c->account.used;
     c->on_pressure = s->on_pressure;
     c->argument = s->argument;
     c->escape = s->escape;
@@ -225,7 +236,7 @@ ca_context *ca_context_create(const ca_context_settings *s)
     if (CA_UNLIKELY(s->parent != NULL))
         tree_insert(c, s->parent);
     CA_STORE(&c->state, CA_CONTEXT_LIVE);
-    CA_STORE_RELEASE(&c->holder, 0);
+    CA_STORE_RELEASE(&c->holder, ca_context_mark() | CA_HOLDER_LEFT);
     return c;
 }
 
@@ -276,23 +287,54 @@ static void callbacks_call(ca_context *c, uint32_t when)
 static bool is_elsewhere(const ca_context *c)
 {
     uintptr_t holder = CA_LOAD_ACQUIRE(&c->holder);
-    return holder > CA_HOLDER_NOBODY && holder != ca_context_mark();
+    return holder && !(holder & CA_HOLDER_LEFT) && holder != ca_context_mark();
 }
 
+static bool has_live(ca_context *c)
+{
+    uint64_t blocks, bytes;
+    if (c->heap)
+        (void)ca_remote_drain(c->heap);
+    if (c->annex && ca_context_annex_take(c)) {
+        (void)ca_remote_drain(c->annex);
+        ca_context_annex_drop(c);
+    }
+    ca_context_count(c, &blocks, &bytes);
+    return blocks != 0;
+}
+
+static void unleave(ca_context *c)
+{
+    if (c->heap)
+        ca_heap_reclaim(c->heap);
+    if (c->annex)
+        ca_heap_reclaim(c->annex);
+}
+
+static void leave(ca_context *c)
+{
+    if (c->heap)
+        ca_heap_leave(c->heap);
+    if (c->annex)
+        ca_heap_leave(c->annex);
+}
+
+static bool adopted_has_live(ca_context *c)
+{
+    unleave(c);
+    bool live = has_live(c);
+    leave(c);
+    return live;
+}
+
+/* pre: the tree is locked, or its part below c is the caller's alone */
 static bool refuses(ca_context *c)
 {
-    if (is_elsewhere(c))
+    bool strict = c->state == CA_CONTEXT_LIVE && c->escape == CA_ESCAPE_REFUSE;
+    if (is_elsewhere(c) || (strict && has_live(c)))
         return true;
-    if (c->state == CA_CONTEXT_LIVE && c->escape == CA_ESCAPE_REFUSE) {
-        uint64_t blocks, bytes;
-        if (c->heap)
-            (void)ca_remote_drain(c->heap);
-        ca_context_count(c, &blocks, &bytes);
-        if (blocks)
-            return true;
-    }
     for (ca_context *child = c->child; child; child = child->next)
-        if (refuses(child))
+        if (refuses(child) || (strict && child->state == CA_CONTEXT_ADOPTED && adopted_has_live(child)))
             return true;
     return false;
 }
@@ -308,60 +350,88 @@ static void children_end(ca_context *c)
 /* The blocks stay; `by` answers for them from now on, and they go when it goes. NULL: they are global. */
 static void context_adopt(ca_context *c, ca_context *by)
 {
-    if (by != c->parent) {
-        tree_remove(c); /* with a parent, or it could not be adopted by another */
+    if (c->parent && c->parent != by) {
+        tree_remove(c);
+        ca_account_move(&c->account, by ? &by->account : &ca_account_process);
         if (by)
             tree_insert(c, by);
     }
-    if (c->heap)
-        ca_heap_leave(c->heap);
-    if (c->annex)
-        ca_heap_leave(c->annex);
-    CA_STORE(&c->holder, CA_HOLDER_NOBODY);
+    CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
+    if (by)
+        leave(c);
+    else
+        ca_context_globalize(c);
 }
 
-static bool has_live(ca_context *c)
+/* Its memory is free, the record waits for the next one. */
+static void context_clear(ca_context *c)
 {
-    uint64_t blocks, bytes;
-    if (c->heap)
-        (void)ca_remote_drain(c->heap);
-    ca_context_count(c, &blocks, &bytes);
-    return blocks != 0;
+    if (CA_UNLIKELY(c->parent != NULL))
+        tree_remove(c);
+    CA_STORE(&c->holder, 0);
+    CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
+    ca_context_drop(c, c->heap != NULL);
+    if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
+        ca_account_move(&c->account, &ca_account_process);
+    warm_give(ca_thread_home(), c);
 }
 
 /* Those below first. */
 static void context_end(ca_context *c, bool with_parent)
 {
+    ca_context *heir = with_parent ? c->parent->parent : c->parent;
+    if (c->state == CA_CONTEXT_LOST) { /* nobody knows what state it is in: it stays as it is */
+        tree_remove(c);
+        ca_account_move(&c->account, &ca_account_process);
+        return;
+    }
+    bool heir_goes = with_parent && c->parent->escape != CA_ESCAPE_ADOPT; /* who would answer for its blocks goes, too */
     children_end(c);
     if (c->state == CA_CONTEXT_ADOPTED) {
-        if (c->heap)
-            ca_heap_reclaim(c->heap);
-        if (c->annex)
-            ca_heap_reclaim(c->annex);
+        unleave(c);
     } else {
         if (c->callbacks)
             callbacks_call(c, CA_ON_RESET | CA_ON_DESTROY);
         if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
-        bool lost = with_parent && c->parent->escape != CA_ESCAPE_ADOPT; /* who would adopt goes, too */
-        if (CA_UNLIKELY(c->escape == CA_ESCAPE_ADOPT) && !lost && has_live(c)) {
-            context_adopt(c, with_parent ? c->parent->parent : c->parent);
-            return;
-        }
+        if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
+            ca_front_report_escapes(c);
     }
-    if (CA_UNLIKELY(c->parent != NULL))
-        tree_remove(c);
-    CA_STORE(&c->holder, CA_HOLDER_NOBODY);
-    CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
-    ca_context_drop(c, true);
-    ca_account *parent = c->account.parent;
-    if (CA_UNLIKELY(parent != &ca_account_process)) { /* what it keeps is the process's */
-        (void)ca_account_charge(&ca_account_process, c->account.used);
-        ca_account_discharge(parent, c->account.used);
-        c->account.parent = &ca_account_process;
+    bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
+    if (CA_UNLIKELY(adopting) && !heir_goes && has_live(c))
+        context_adopt(c, heir);
+    else
+        context_clear(c);
+}
+
+void ca_context_freed_last(ca_context *c)
+{
+    uint32_t adopted = CA_CONTEXT_ADOPTED;
+    if (!c->parent && __atomic_compare_exchange_n(&c->state, &adopted, CA_CONTEXT_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        ca_context_drop(c, false);
+        ca_context_retire(c);
     }
-    warm_give(ca_thread_home(), c);
+}
+
+/* With what was adopted from those below. */
+static void count_add(ca_context *c, uint64_t *blocks, uint64_t *bytes)
+{
+    uint64_t more, more_bytes;
+    ca_context_count(c, &more, &more_bytes);
+    *blocks += more;
+    *bytes += more_bytes;
+    for (ca_context *child = c->child; child; child = child->next)
+        if (child->state == CA_CONTEXT_ADOPTED)
+            count_add(child, blocks, bytes);
+}
+
+void ca_context_count_all(ca_context *c, uint64_t *blocks, uint64_t *bytes)
+{
+    *blocks = *bytes = 0;
+    ca_lock_take(&tree);
+    count_add(c, blocks, bytes);
+    ca_lock_drop(&tree);
 }
 
 static void flush_home(void)
@@ -374,12 +444,12 @@ static void flush_home(void)
 /* Most contexts of requests: of the short kind, never larger than the first piece, tied to nothing. false: the long way. */
 CA_INLINE bool end_quickly(ca_context *c)
 {
-    uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | c->holder | c->bump.used | c->bump.kept | c->escape | c->callbacks |
+    uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | (~c->holder & CA_HOLDER_LEFT) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
                    c->huge_count | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
     ca_heap *home = ca_thread_home();
     if (odd || !home || home->warm_count[1] >= WARM_MOST)
         return false;
-    CA_STORE(&c->holder, CA_HOLDER_NOBODY);
+    CA_STORE(&c->holder, 0);
     CA_STORE(&c->state, CA_CONTEXT_FREE);
     ca_bump_restart(&c->bump);
     c->warm = home->warm[1];
@@ -388,11 +458,22 @@ CA_INLINE bool end_quickly(ca_context *c)
     return true;
 }
 
+/* A thread's own context goes when the thread does. */
+static bool thread_ends(const ca_context *c)
+{
+    const ca_heap *home = ca_thread_home();
+    return home && home->own == NULL && !c->parent;
+}
+
 int ca_context_destroy(ca_context *c)
 {
-    if (CA_LIKELY(end_quickly(c)))
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_front_exhume();
+    else if (CA_LIKELY(end_quickly(c)))
         return 0;
     bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c);
+    if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
+        return EINVAL;
     if (CA_UNLIKELY(!plain)) {
         flush_home(); /* what this thread freed is not live */
         ca_lock_take(&tree);
@@ -409,6 +490,10 @@ int ca_context_reset(ca_context *c)
 {
     if (is_elsewhere(c))
         return EBUSY;
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_front_exhume();
+    if (c->child)
+        flush_home();
     for (ca_context *child = c->child; child; child = child->next)
         if (refuses(child))
             return EBUSY;
@@ -450,17 +535,24 @@ void ca_context_unlock_all(void)
     ca_lock_drop(&tree);
 }
 
-static void context_lose(ca_heap *heap, void *mark)
+/* In the child: who had it may have been half-way through a call. */
+static void context_lose(ca_context *c, void *mark)
 {
-    ca_context *c = heap->target.context;
-    if (c && heap->state == CA_HEAP_OWNED && c->holder > CA_HOLDER_NOBODY && c->holder != (uintptr_t)mark) {
-        c->holder = CA_HOLDER_NOBODY;
-        c->state = CA_CONTEXT_LOST; /* its thread may have been half-way through a call */
-        heap->state = CA_HEAP_ORPHAN;
+    if (c->holder && !(c->holder & CA_HOLDER_LEFT) && c->holder != (uintptr_t)mark) {
+        c->holder = 0;
+        c->state = CA_CONTEXT_LOST;
+        if (c->heap)
+            c->heap->state = CA_HEAP_ORPHAN;
+    }
+    if (c->lock.state) { /* so may who had the annex: it is nobody's, the next call makes another */
+        if (c->annex)
+            c->annex->state = CA_HEAP_ORPHAN;
+        c->annex = NULL;
+        c->lock = (ca_lock){0};
     }
 }
 
 void ca_context_after_fork(void)
 {
-    ca_heap_each(context_lose, (void *)ca_context_mark());
+    ca_context_each(context_lose, (void *)ca_context_mark());
 }

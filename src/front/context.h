@@ -52,24 +52,26 @@ CA_INLINE bool ca_context_switch_fast(ca_context *to)
     if (CA_UNLIKELY(to == from))
         return true;
     if (CA_LIKELY(to != NULL)) {
-        if (CA_UNLIKELY(CA_LOAD_ACQUIRE(&to->holder) != 0))
+        if (CA_UNLIKELY(!(CA_LOAD_ACQUIRE(&to->holder) & CA_HOLDER_LEFT)))
             return false;
         CA_STORE(&to->holder, mark);
     }
-    if (from) {
+    if (CA_LIKELY(from != NULL)) {
         if (CA_UNLIKELY(CA_LOAD(&from->holder) != mark))
             ca_context_in_two_threads(from);
-        CA_STORE_RELEASE(&from->holder, 0);
+        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+    } else if (CA_UNLIKELY(ca_current->kind == CA_TARGET_NONE)) {
+        (void)ca_context_home(); /* so that the thread's end is seen */
     }
     ca_current = to ? to->current : ca_context_home();
     return true;
 }
 
-/* For one call, whatever is current. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.
- * One that is current nowhere is taken as by a switch; one that another thread has is served from its annex. */
+/* For one call, whatever is current; any thread. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.
+ * A context that this thread had last, or made, is taken as by a switch; others are served from their annex. */
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align);
-/* The same, but from the annex also when it is current nowhere: for blocks of any owner, which the program need not have synchronised. */
-void *ca_context_malloc_shared(ca_context *owner, size_t size, size_t align);
+/* Live blocks and their bytes, with those adopted from contexts below. */
+void ca_context_count_all(ca_context *context, uint64_t *blocks, uint64_t *bytes);
 
 /* Tells those whose soft limit was crossed. Called where no heap is half-way through something. */
 void ca_context_press(ca_context *context);
@@ -81,6 +83,9 @@ CA_INLINE void ca_context_tell(ca_context *context)
             return;
         }
 }
+
+/* The last block of an adopted short context without a parent was freed: the record goes. */
+void ca_context_freed_last(ca_context *context);
 
 /* fn(argument) runs at the next reset or destruction (when: bits of enum ca_callback_when), the newest first. false: no memory. */
 enum ca_callback_when { CA_ON_RESET = 1, CA_ON_DESTROY = 2 };

@@ -21,10 +21,31 @@ CA_INLINE ca_cache *ca_fast_cache(ca_target *target, size_t offset)
     return (ca_cache *)(void *)((char *)ca_heap_of(target)->caches + offset);
 }
 
-/* NULL: not from here; ask ca_front_malloc. */
-CA_INLINE void *ca_fast_malloc(size_t size)
+/* Code that allocates for itself what outlives the context that happens to be current: it never gets it from one.
+ * The dynamic loader: threads' tables, descriptions of libraries, thread-local variables made on first use.
+ * _IO_file_doallocate: the buffers of stdio's streams, which are made on the first use of stdout, say. */
+extern struct ca_outsiders {
+    uintptr_t loader, stdio;
+    size_t loader_bytes;
+} ca_outsiders;
+enum {
+    CA_STDIO_BYTES = 352, /* of _IO_file_doallocate's code; what lies behind it may be served from outside, too */
+    CA_STDIO_LEAST = 1024 /* the smallest buffer it asks for */
+};
+
+CA_INLINE bool ca_is_loader(const void *caller)
 {
-    ca_target *target = ca_current;
+    return (uintptr_t)caller - ca_outsiders.loader < ca_outsiders.loader_bytes;
+}
+
+CA_INLINE bool ca_is_outsider(const void *caller)
+{
+    return ca_is_loader(caller) || (uintptr_t)caller - ca_outsiders.stdio < CA_STDIO_BYTES;
+}
+
+/* NULL: not from here; ask ca_front_malloc. */
+CA_INLINE void *ca_fast_malloc_from(ca_target *target, size_t size)
+{
     if (CA_LIKELY(size < target->fast_end)) {
         ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
         void **top = cache->top, *p = *top;
@@ -42,6 +63,26 @@ CA_INLINE void *ca_fast_malloc(size_t size)
         return p;
     }
     return NULL;
+}
+
+CA_INLINE void *ca_fast_malloc(size_t size)
+{
+    return ca_fast_malloc_from(ca_current, size);
+}
+
+/* The same for the heap of a context: the first thing on the slow path, where `caller` costs others nothing. caller: where malloc returns to. */
+CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const void *caller)
+{
+    if (CA_UNLIKELY(size >= target->context_end || ca_is_loader(caller))) /* streams' buffers are not that small */
+        return NULL;
+    ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
+    void **top = cache->top, *p = *top;
+    if (CA_LIKELY(p != NULL)) {
+        CA_STORE(&cache->top, top - 1);
+        if (ca_heap_setting.check)
+            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT);
+    }
+    return p;
 }
 
 /* false: not from here; ask ca_front_free. Nothing has changed then. ca_heap_put_full is for a full magazine. */

@@ -5,11 +5,15 @@
 #include "base/print.h"
 #include "front/context.h"
 #include "front/fast.h"
+#include "front/full.h"
 #include "front/process.h"
 #include "heap/large.h"
 #include "heap/live.h"
 #include "heap/remote.h"
 #include "heap/verdict.h"
+
+struct ca_outsiders ca_outsiders;
+_Static_assert((int)CA_FAST_MAX <= (int)CA_STDIO_LEAST, "the fast path of contexts gives no buffer to a stream");
 
 /* realloc leaves a block of more than SHRINK_LEAST bytes when less than this part of it is used, so that shrinking gives memory back. */
 enum { SHRINK_PART = 2, SHRINK_LEAST = 64 };
@@ -53,18 +57,30 @@ static void *target_alloc(ca_target *target, size_t size, size_t align)
     return ca_heap_memalign(ca_heap_of(target), align, size);
 }
 
-/* A context's request was refused, or a limit was crossed: what this thread freed of it comes home, and those who asked for it are told; then once more. */
-CA_COLD static void *context_retry(size_t size, size_t align)
+/* A request was refused: what this thread freed comes home, and what lies in caches goes back; then those who asked for it are told.
+ * NULL: there is no memory in the end. */
+CA_COLD static void *alloc_again(size_t size, size_t align)
 {
-    ca_heap *home = ca_thread_home();
-    if (home)
-        ca_remote_flush(home);
-    if (ca_current->kind == CA_TARGET_LONG)
-        (void)ca_remote_drain(ca_heap_of(ca_current));
     ca_context *c = ca_context_current();
-    if (c)
-        ca_context_press(c);
-    return target_alloc(ca_current, size, align);
+    ca_account *account = c ? &c->account : &ca_account_process;
+    ca_heap *home = ca_thread_home();
+    void *p = NULL;
+    bool limited = false;
+    for (const ca_account *a = account; a; a = a->parent)
+        limited |= CA_LOAD(&a->refused) != 0;
+    if (limited || c) {
+        if (home)
+            ca_remote_flush(home);
+        if (ca_target_is_heap(ca_current))
+            ca_heap_trim(ca_heap_of(ca_current));
+        p = target_alloc(ca_current, size, align);
+        if (!p && c) {
+            ca_context_press(c);
+            p = target_alloc(ca_current, size, align);
+        }
+        ca_account_end_request(account, p != NULL);
+    }
+    return p;
 }
 
 /* After a call: tells whose soft limit it crossed. */
@@ -75,7 +91,7 @@ static void context_told(void)
         ca_context_tell(c);
 }
 
-void *ca_front_malloc(size_t size)
+static void *plain_malloc(size_t size)
 {
     ca_target *target = ca_current;
     void *p;
@@ -90,14 +106,14 @@ void *ca_front_malloc(size_t size)
         p = ca_heap_malloc(ca_heap_of(target), size);
     else
         return none_alloc(size, CA_GRANULE, false);
-    if (CA_UNLIKELY(!p) && target->kind != CA_TARGET_HOME)
-        p = context_retry(size, CA_GRANULE);
+    if (CA_UNLIKELY(!p))
+        p = alloc_again(size, CA_GRANULE);
     if (target->kind != CA_TARGET_HOME)
         context_told();
     return p;
 }
 
-void *ca_front_calloc(size_t size)
+static void *plain_calloc(size_t size)
 {
     ca_target *target = ca_current;
     if (CA_UNLIKELY(size > CA_MAX_SIZE))
@@ -105,8 +121,8 @@ void *ca_front_calloc(size_t size)
     if (target->kind == CA_TARGET_NONE)
         return none_alloc(size, CA_GRANULE, true);
     void *p = ca_target_is_heap(target) ? ca_heap_calloc(ca_heap_of(target), size) : NULL;
-    if (!p && target->kind != CA_TARGET_HOME) {
-        p = ca_front_malloc(size);
+    if (!p) {
+        p = plain_malloc(size);
         p = p ? memset(p, 0, size) : NULL;
     }
     if (target->kind != CA_TARGET_HOME)
@@ -114,7 +130,7 @@ void *ca_front_calloc(size_t size)
     return p;
 }
 
-void *ca_front_memalign(size_t align, size_t size)
+static void *plain_memalign(size_t align, size_t size)
 {
     ca_target *target = ca_current;
     if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
@@ -122,11 +138,76 @@ void *ca_front_memalign(size_t align, size_t size)
     if (target->kind == CA_TARGET_NONE)
         return none_alloc(size, align, false);
     void *p = target_alloc(target, size, align);
-    if (!p && target->kind != CA_TARGET_HOME)
-        p = context_retry(size, align);
+    if (CA_UNLIKELY(!p))
+        p = alloc_again(size, align);
     if (target->kind != CA_TARGET_HOME)
         context_told();
     return p;
+}
+
+static void *plain_global(size_t align, size_t size)
+{
+    if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
+        return NULL;
+    ca_heap *home = ca_thread_home();
+    return home ? ca_heap_memalign(home, align, size) : none_alloc(size, align, false);
+}
+
+void *ca_front_plain(size_t align, size_t size)
+{
+    return plain_memalign(align, size);
+}
+
+/* --- check=full: the same in other clothes ---------------------------------------------------------------------- */
+
+static size_t raw_size(const void *p);
+
+/* raw: a new block with room for `size` and a trailer. */
+static void *dressed(void *raw, size_t size)
+{
+    if (!raw)
+        return NULL;
+    size_t usable = raw_size(raw);
+    /* Bumped memory comes back as it is, and huge blocks fresh from the kernel. */
+    bool look = ca_current->kind != CA_TARGET_SHORT && usable < CA_HUGE_PAGES * (size_t)CA_PAGE;
+    return ca_full_dress(raw, usable, size, look);
+}
+
+CA_COLD static void *full_alloc(size_t size, size_t align)
+{
+    return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(plain_memalign(align, size + CA_FULL_TRAILER), size);
+}
+
+void *ca_front_malloc(size_t size)
+{
+    return CA_UNLIKELY(ca_heap_setting.full) ? full_alloc(size, CA_GRANULE) : plain_malloc(size);
+}
+
+void *ca_front_calloc(size_t size)
+{
+    if (CA_LIKELY(!ca_heap_setting.full))
+        return plain_calloc(size);
+    void *p = full_alloc(size, CA_GRANULE);
+    return p ? memset(p, 0, size) : NULL;
+}
+
+void *ca_front_memalign(size_t align, size_t size)
+{
+    return CA_UNLIKELY(ca_heap_setting.full) ? full_alloc(size, align) : plain_memalign(align, size);
+}
+
+void *ca_front_memalign_global(size_t align, size_t size)
+{
+    if (CA_LIKELY(!ca_heap_setting.full))
+        return plain_global(align, size);
+    return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(plain_global(align, size + CA_FULL_TRAILER), size);
+}
+
+void *ca_front_malloc_for(ca_context *owner, size_t size, size_t align)
+{
+    if (CA_LIKELY(!ca_heap_setting.full))
+        return ca_context_malloc(owner, size, align);
+    return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(ca_context_malloc(owner, size + CA_FULL_TRAILER, align), size);
 }
 
 /* --- what a pointer is -------------------------------------------------------------------------------------- */
@@ -180,7 +261,15 @@ enum ca_found ca_front_usable(const void *p, size_t *size, const char *function)
     if (!block_find(p, function, &b))
         return CA_FOREIGN;
     *size = block_size(&b, p);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        *size = ca_full_size(p, *size, function);
     return CA_OURS;
+}
+
+static size_t raw_size(const void *p)
+{
+    block b;
+    return block_find(p, "malloc", &b) ? block_size(&b, p) : 0;
 }
 
 size_t ca_front_good_size(size_t size)
@@ -203,7 +292,7 @@ CA_INLINE bool is_own(ca_target *target, uint32_t tag)
 /* A block of the heap that this thread has. */
 static void own_free(ca_heap *heap, const block *b, void *p)
 {
-    if (ca_heap_setting.check)
+    if (ca_heap_setting.check && !ca_heap_setting.full)
         (void)ca_live_clear(b->g);
     uint32_t x = b->tag ^ heap->tag;
     if (x < CA_TAG_CACHES)
@@ -212,34 +301,91 @@ static void own_free(ca_heap *heap, const block *b, void *p)
         ca_large_free(heap, ca_granule_page(b->g));
 }
 
+static void block_free(const block *b, void *p, const char *function);
+
+/* A block that has waited in the quarantine, its live bit long gone. */
+static void full_release(void *p)
+{
+    block b = {.g = ca_region_granule(p)};
+    b.tag = CA_LOAD(&ca_region.entries[ca_granule_page(b.g)].tag);
+    block_free(&b, p, "free");
+}
+
+void ca_front_exhume(void)
+{
+    void *p;
+    while ((p = ca_full_exhume()) != NULL)
+        full_release(p);
+}
+
+/* size: SIZE_MAX, or what the caller says that it is. */
+CA_COLD static enum ca_found full_free(void *p, size_t size, const char *function)
+{
+    block b;
+    if (!p)
+        return CA_OURS;
+    if (!block_find(p, function, &b))
+        return CA_FOREIGN;
+    size_t usable = block_size(&b, p), made = ca_full_size(p, usable, function);
+    if (size != SIZE_MAX && size != made)
+        ca_verdict_text(function, p, "not of that size");
+    if (block_is_bumped(&b)) { /* nothing is reused before all of it goes */
+        block_free(&b, p, function);
+        return CA_OURS;
+    }
+    if (!ca_live_clear_shared(b.g))
+        ca_verdict(function, p, b.g);
+    void *other = b.tag == CA_TAG_HUGE ? p : ca_full_bury(p, usable); /* a huge block's pages go at once: who writes there faults, or finds zeros */
+    if (other)
+        full_release(other);
+    return CA_OURS;
+}
+
+enum ca_found ca_front_free_sized(void *p, size_t size, const char *function)
+{
+    return CA_UNLIKELY(ca_heap_setting.full) ? full_free(p, size, function) : ca_front_free(p, function);
+}
+
 CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
 {
     block b;
     if (!p)
         return CA_OURS;
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        return full_free(p, SIZE_MAX, function);
     ca_target *target = ca_current;
-    if (target->kind == CA_TARGET_SHORT && p == short_context(target)->bump.last && !short_context(target)->bump.freed) {
+    if (target->kind == CA_TARGET_SHORT && p == short_context(target)->bump.last && (char *)p >= short_context(target)->bump.floor &&
+        !short_context(target)->bump.freed) {
         ca_bump_take_back(&short_context(target)->bump, p);
         return CA_OURS;
     }
     if (!block_find(p, function, &b))
         return CA_FOREIGN;
-    if (CA_LIKELY(is_own(target, b.tag))) {
-        own_free(ca_heap_of(target), &b, p);
-    } else if (block_is_bumped(&b)) {
-        if (!ca_bump_free(&b.context->bump, p, target == &b.context->target))
-            ca_verdict(function, p, b.g);
-    } else if (b.tag == CA_TAG_HUGE) {
-        if (!ca_huge_free(ca_granule_page(b.g), ca_heap_setting.check))
-            ca_verdict(function, p, b.g);
+    block_free(&b, p, function);
+    return CA_OURS;
+}
+
+static void block_free(const block *b, void *p, const char *function)
+{
+    ca_target *target = ca_current;
+    if (CA_LIKELY(is_own(target, b->tag))) {
+        own_free(ca_heap_of(target), b, p);
+    } else if (block_is_bumped(b)) {
+        ca_context *c = b->context;
+        if (!ca_bump_free(&c->bump, p, target == &c->target))
+            ca_verdict(function, p, b->g);
+        if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED) && CA_LOAD(&c->bump.blocks) == CA_LOAD(&c->bump.freed))
+            ca_context_freed_last(c);
+    } else if (b->tag == CA_TAG_HUGE) {
+        if (!ca_huge_free(ca_granule_page(b->g), ca_heap_setting.check && !ca_heap_setting.full))
+            ca_verdict(function, p, b->g);
     } else {
         ca_heap *home = ca_thread_home();
-        if (home && (b.tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0)
-            own_free(home, &b, p);
+        if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0)
+            own_free(home, b, p);
         else
-            ca_remote_free(home, b.tag, p);
+            ca_remote_free(home, b->tag, p);
     }
-    return CA_OURS;
 }
 
 /* --- realloc ------------------------------------------------------------------------------------------------------ */
@@ -266,16 +412,16 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
     return NULL;
 }
 
-/* In the current context's numbers. */
-static void resize_count(size_t old, size_t size)
+/* In the numbers of the block's context, if it has one. */
+static void resize_count(ca_context *owner, size_t old, size_t size)
 {
-    ca_context *c = ca_context_current();
-    if (CA_LIKELY(!c))
-        return;
-    if (size > old)
-        CA_BUMP(&c->grown, 1);
-    else
-        CA_BUMP(&c->shrunk, 1);
+    if (owner)
+        __atomic_fetch_add(size > old ? &owner->grown : &owner->shrunk, 1, __ATOMIC_RELAXED);
+}
+
+static ca_context *block_owner(const block *b, const void *p)
+{
+    return ca_context_resolve(ca_context_of(ca_granule_page(b->g), b->tag, p));
 }
 
 bool ca_front_resize(void *p, size_t size)
@@ -284,28 +430,49 @@ bool ca_front_resize(void *p, size_t size)
     if (size > CA_MAX_SIZE || !block_find(p, "ctxalloc_resize", &b))
         return false;
     size_t old = block_size(&b, p);
-    return size <= old || resize_in_place(&b, p, old, size) != NULL;
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        return size == ca_full_size(p, old, "ctxalloc_resize");
+    if (size > old && !resize_in_place(&b, p, old, size))
+        return false;
+    ca_context *owner = block_owner(&b, p);
+    resize_count(owner, old, size);
+    if (owner)
+        ca_context_tell(owner);
+    return true;
 }
 
 /* A new block of the same owner. */
-static void *alloc_beside(const block *b, const void *p, size_t size)
+static void *alloc_beside(ca_context *owner, size_t size)
 {
-    ca_context *owner = ca_context_resolve(ca_context_of(ca_granule_page(b->g), b->tag, p));
     if (CA_LIKELY(owner == ca_context_current()))
         return ca_front_malloc(size);
-    return ca_context_malloc_shared(owner, size, CA_GRANULE);
+    return ca_context_malloc(owner, size, CA_GRANULE);
 }
 
-static void *copy_to_new(const block *b, void *p, size_t old, size_t size)
+static void *copy_to_new(const block *b, ca_context *owner, void *p, size_t old, size_t size)
 {
     void *to = is_own(ca_current, b->tag) ? ca_fast_malloc(size) : NULL;
+    if (!to && is_own(ca_current, b->tag))
+        to = ca_fast_context_malloc(ca_current, size, NULL);
     if (!to)
-        to = alloc_beside(b, p, size);
+        to = alloc_beside(owner, size);
     if (!to)
         return size <= old ? p : NULL; /* shrinking never fails */
     memcpy(to, p, old < size ? old : size);
     if (!ca_fast_free(p))
         (void)ca_front_free(p, "realloc");
+    return to;
+}
+
+/* check=full: always to a new place. */
+CA_COLD static void *full_realloc(void *p, const block *b, size_t size)
+{
+    size_t old = ca_full_size(p, block_size(b, p), "realloc");
+    void *to = ca_front_malloc_for(block_owner(b, p), size, CA_GRANULE);
+    if (!to)
+        return NULL;
+    memcpy(to, p, old < size ? old : size);
+    (void)full_free(p, SIZE_MAX, "realloc");
     return to;
 }
 
@@ -318,14 +485,21 @@ enum ca_found ca_front_realloc(void *p, size_t size, void **result)
         *result = NULL;
         return CA_OURS;
     }
+    if (CA_UNLIKELY(ca_heap_setting.full)) {
+        *result = full_realloc(p, &b, size);
+        return CA_OURS;
+    }
     size_t old = block_size(&b, p);
+    ca_context *owner = block_owner(&b, p);
     *result = resize_in_place(&b, p, old, size);
     if (*result)
-        resize_count(old, size);
+        resize_count(owner, old, size);
     if (!*result && b.tag == CA_TAG_HUGE)
         *result = ca_huge_move(ca_granule_page(b.g), size);
     if (!*result)
-        *result = copy_to_new(&b, p, old, size);
+        *result = copy_to_new(&b, owner, p, old, size);
+    if (owner)
+        ca_context_tell(owner);
     return CA_OURS;
 }
 
@@ -360,7 +534,75 @@ ca_inspection ca_front_inspect(const void *p)
     bool live = block_is_bumped(&b) ? b.context && ca_bump_is_live(&b.context->bump, start) : !ca_heap_setting.check || ca_live_test(b.g);
     if (!live)
         return found;
-    return (ca_inspection){start == p ? CA_IS_LIVE : CA_IS_INTERIOR, start, block_size(&b, start), ca_context_resolve(b.context)};
+    size_t size = block_size(&b, start);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        size = ca_full_size(start, size, "ctxalloc_inspect");
+    return (ca_inspection){start == p ? CA_IS_LIVE : CA_IS_INTERIOR, start, size, ca_context_resolve(b.context)};
+}
+
+/* --- walking --------------------------------------------------------------------------------------------------------- */
+
+typedef struct walk {
+    bool (*fn)(const void *block, size_t size, void *argument);
+    void *argument;
+} walk;
+
+static bool word_walk(ca_granule first, const walk *w)
+{
+    const ca_live_word *word = ca_live_at(first);
+    for (uint64_t bits = CA_LOAD(&word->born) ^ CA_LOAD(&word->died); bits; bits &= bits - 1) {
+        ca_granule g = first + ca_bit_low(bits);
+        const char *p = (const char *)ca_region_address(ca_granule_page(g)) + (g % (CA_PAGE / CA_GRANULE)) * CA_GRANULE;
+        size_t size = raw_size(p);
+        if (!w->fn(p, ca_heap_setting.full ? ca_full_size(p, size, "walk") : size, w->argument))
+            return false;
+    }
+    return true;
+}
+
+static bool runs_walk(const ca_run_list *runs, const walk *w)
+{
+    for (ca_page first = ca_region_first_run(runs); first != UINT32_MAX; first = ca_region_next_run(first))
+        for (ca_page page = first; page < first + ca_region_run_pages(first); page++)
+            for (ca_granule g = ca_page_granule(page); CA_LOAD(&ca_region.entries[page].tag) && g < ca_page_granule(page + 1); g += 64)
+                if (!word_walk(g, w))
+                    return false;
+    return true;
+}
+
+void ca_front_walk(ca_context *c, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
+{
+    walk w = {fn, argument};
+    if (!ca_heap_setting.check || (c->heap && !runs_walk(&c->heap->runs, &w)) || (c->annex && !runs_walk(&c->annex->runs, &w)))
+        return;
+    (void)runs_walk(&c->runs, &w);
+}
+
+enum { ESCAPES_SHOWN = 8 };
+
+typedef struct escapes {
+    char text[400];
+    size_t length;
+    unsigned shown;
+} escapes;
+
+static bool escape_add(const void *p, size_t size, void *argument)
+{
+    escapes *e = argument;
+    e->length += ca_format(e->text + e->length, sizeof e->text - e->length, " %x:%z", (uint64_t)(uintptr_t)p, size);
+    return ++e->shown < ESCAPES_SHOWN;
+}
+
+void ca_front_report_escapes(ca_context *c)
+{
+    uint64_t blocks, bytes;
+    escapes e = {.length = 0};
+    ca_context_count_all(c, &blocks, &bytes);
+    if (!blocks)
+        return;
+    ca_front_walk(c, escape_add, &e);
+    ca_print(2, "ctxalloc: context '%s' goes with %z live blocks, %z bytes%s%s\n", c->name, (size_t)blocks, (size_t)bytes,
+             e.shown ? ":" : "", e.shown ? e.text : "");
 }
 
 /* --- the process as a whole ------------------------------------------------------------------------------------------ */
@@ -381,6 +623,17 @@ static void usage_add(ca_heap *heap, void *usage)
     ca_heap_add_usage(heap, &u->heaps);
 }
 
+/* Contexts without a heap are not among the heaps. */
+static void short_add(ca_context *c, void *usage)
+{
+    ca_front_usage *u = usage;
+    uint32_t state = CA_LOAD(&c->state);
+    if (CA_LOAD(&c->heap) || (state != CA_CONTEXT_LIVE && state != CA_CONTEXT_ADOPTED))
+        return;
+    u->heaps.small_count += CA_LOAD(&c->bump.blocks) - CA_LOAD(&c->bump.freed);
+    u->heaps.small_bytes += ca_bump_live_bytes(&c->bump);
+}
+
 ca_front_usage ca_front_get_usage(void)
 {
     ca_front_usage u;
@@ -395,6 +648,7 @@ ca_front_usage ca_front_get_usage(void)
     u.committed = region.committed;
     u.free_bytes = region.free;
     u.lost = CA_LOAD(&ca_remote_lost);
+    ca_context_each(short_add, &u);
     return u;
 }
 

@@ -18,6 +18,8 @@ void *ca_front_malloc(size_t size);
 void *ca_front_calloc(size_t size);
 /* align: a power of two. */
 void *ca_front_memalign(size_t align, size_t size);
+/* As ca_front_memalign, but outside any context. */
+void *ca_front_memalign_global(size_t align, size_t size);
 
 /* How a pointer was found to be. */
 enum ca_found { CA_OURS, CA_FOREIGN };
@@ -25,6 +27,19 @@ enum ca_found { CA_OURS, CA_FOREIGN };
 /* CA_FOREIGN: not of the region, nothing done (NULL counts as ours). A wrong pointer of ours ends the process. `function` is
  * named in the message. */
 enum ca_found ca_front_free(void *p, const char *function);
+/* The same, and with check=full the size is compared. */
+enum ca_found ca_front_free_sized(void *p, size_t size, const char *function);
+/* Calls fn for the live blocks of the context's heaps, in no order, until it says false. With checks only; while nobody allocates or frees there. */
+struct ca_context;
+void ca_front_walk(struct ca_context *context, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
+/* One line on stderr that says what is still live in a context, if anything is. */
+void ca_front_report_escapes(struct ca_context *context);
+/* check=full: all blocks in the quarantine go back. */
+void ca_front_exhume(void);
+/* As ca_context_malloc. */
+void *ca_front_malloc_for(struct ca_context *owner, size_t size, size_t align);
+/* What ca_front_malloc gives without the clothes of check=full. */
+void *ca_front_plain(size_t align, size_t size);
 /* As realloc with p != NULL and size != 0: *result NULL: no memory, the block is as it was. */
 __attribute__((nonnull)) enum ca_found ca_front_realloc(void *p, size_t size, void **result);
 /* Bytes that may be used. */

@@ -5,9 +5,14 @@
 
 #include "base/lock.h"
 #include "base/os.h"
+#include "base/print.h"
 #include "front/context.h"
+#include "front/fast.h"
 #include "front/front.h"
+#include "front/full.h"
 #include "heap/remote.h"
+
+extern int _IO_file_doallocate(void *stream); /* the C library's; never called here */
 
 enum { NOT_STARTED, STARTED, FAILED };
 
@@ -40,7 +45,10 @@ static bool start(void)
 {
     options_read(environ);
     ca_heap_setting.check = ca_process_options.check != CA_CHECK_OFF;
+    ca_heap_setting.full = ca_process_options.check == CA_CHECK_FULL;
     ca_class_init();
+    ca_os_loader(&ca_outsiders.loader, &ca_outsiders.loader_bytes);
+    ca_outsiders.stdio = (uintptr_t)&_IO_file_doallocate;
     if (!ca_region_init(&ca_source_mmap, ca_process_options.region))
         return false;
     ca_thread_init();
@@ -68,6 +76,7 @@ bool ca_process_start(void)
 static void fork_prepare(void)
 {
     ca_context_lock_all();
+    ca_full_lock();
     ca_heap_lock_list();
     ca_region_lock_all();
 }
@@ -76,6 +85,7 @@ static void fork_parent(void)
 {
     ca_region_unlock_all();
     ca_heap_unlock_list();
+    ca_full_unlock();
     ca_context_unlock_all();
 }
 
@@ -95,6 +105,8 @@ __attribute__((constructor(101))) static void process_constructor(int argc, char
         return;
     if (!process.options_known) {
         options_read(environment);
+        if (ca_process_options.check == CA_CHECK_FULL) /* blocks made before have no trailers */
+            ca_print(2, "ctxalloc: check=full: the environment came too late, using on\n");
         if (ca_heap_setting.check && ca_process_options.check == CA_CHECK_OFF) {
             ca_heap_setting.check = false; /* the one thread there is has the one heap there is */
             if (ca_current != &ca_target_none)

@@ -21,13 +21,20 @@ typedef struct chunk {
     char *used_end;       /* blocks end here, once the chunk is not the current one any more */
 } chunk;
 typedef struct nest {
-    uint32_t next;        /* in the list of those with free pieces */
+    uint32_t next, prev;  /* in the list of those with free pieces */
     uint32_t owner[CA_PIECES]; /* contexts, 0: free */
     ca_page page;
     ca_node node;
-    uint32_t unused[2];
+    uint32_t unused;
 } nest;
-_Static_assert(sizeof(chunk) == CA_CHUNK_RECORD && sizeof(nest) == CA_CHUNK_RECORD, "records");
+typedef struct mark {
+    uint32_t next;        /* the one before */
+    uint32_t used;        /* the chunk in use, 0: the piece */
+    uint64_t number;
+    char *at;
+    uint64_t blocks;
+} mark;
+_Static_assert(sizeof(chunk) == CA_CHUNK_RECORD && sizeof(nest) == CA_CHUNK_RECORD && sizeof(mark) == CA_CHUNK_RECORD, "records");
 
 /* What all short contexts share: a heap whose pages are cut into chunks and pieces. */
 static struct {
@@ -86,6 +93,8 @@ static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes
     ca_page pages = (ca_page)(bytes / CA_PAGE);
     if (!number)
         return 0;
+    if (bytes / CA_PAGE > UINT32_MAX / 2)
+        goto refused;
     chunk *c = chunk_at(number);
     *c = (chunk){.context = context, .pages = pages};
     if (!ca_account_charge(account, bytes))
@@ -106,6 +115,7 @@ static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes
             memset(ca_live_at(ca_page_granule(run.page)), 0, pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     }
     entries_set(c->page, pages, CA_TAG_BUMP, number);
+    ca_account_settle(account, bytes);
     return number;
 none:
     ca_account_discharge(account, bytes);
@@ -118,6 +128,8 @@ static void chunk_give(ca_account *account, uint32_t number, uint32_t dead)
 {
     chunk *c = chunk_at(number);
     ca_account_discharge(account, (uint64_t)c->pages * CA_PAGE);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        memset(page_start(c->page), 0, (size_t)c->pages * CA_PAGE);
     entries_set(c->page, c->pages, 0, dead);
     if (ca_heap_setting.check)
         CA_STORE(&ca_heap_dropped_any, true);
@@ -137,14 +149,16 @@ static void chunk_load(ca_bump *bump, uint32_t number)
     chunk *c = chunk_at(number);
     c->idle = 0;
     if (bump->used)
-        chunk_at(bump->used)->used_end = bump->at;
+        CA_STORE(&chunk_at(bump->used)->used_end, bump->at);
+    else
+        CA_STORE(&bump->piece_end, bump->at);
     c->next = bump->used;
-    bump->used = number;
-    bump->at = page_start(c->page);
+    CA_STORE_RELEASE(&bump->used, number); /* after the end of what was in use, before `at`: see blocks_end */
+    CA_STORE_RELEASE(&bump->at, page_start(c->page));
     bump->end = bump->at + (size_t)c->pages * CA_PAGE;
     bump->start = bump->at;
     bump->words = ca_live_at(ca_page_granule(c->page));
-    bump->last = NULL;
+    bump->last = bump->high = bump->floor = NULL;
 }
 
 static void chunk_keep(ca_bump *bump, uint32_t number)
@@ -177,6 +191,27 @@ static unsigned piece_index(const void *p)
     return (unsigned)(((uintptr_t)p & (CA_PAGE - 1)) / CA_PIECE_BYTES);
 }
 
+static void nest_insert(uint32_t number)
+{
+    nest *n = nest_at(number);
+    n->prev = 0;
+    n->next = common.nests;
+    if (n->next)
+        nest_at(n->next)->prev = number;
+    common.nests = number;
+}
+
+static void nest_remove(uint32_t number)
+{
+    const nest *n = nest_at(number);
+    if (n->next)
+        nest_at(n->next)->prev = n->prev;
+    if (n->prev)
+        nest_at(n->prev)->next = n->next;
+    else
+        common.nests = n->next;
+}
+
 static uint32_t nest_create(void)
 {
     uint32_t number = ca_pool_take(&ca_region.chunks);
@@ -189,7 +224,7 @@ static uint32_t nest_create(void)
     }
     *nest_at(number) = (nest){.page = (ca_page)common.heap->pages.nodes[node].offset, .node = node};
     entries_set(nest_at(number)->page, 1, CA_TAG_NEST, number);
-    common.nests = number;
+    nest_insert(number);
     return number;
 }
 
@@ -206,10 +241,12 @@ static char *piece_take(ca_account *account, uint32_t context)
         CA_STORE(&n->owner[i], context);
         piece = page_start(n->page) + i * (size_t)CA_PIECE_BYTES;
         if (n->owner[0] && n->owner[1] && n->owner[2])
-            common.nests = n->next;
+            nest_remove(number);
     }
     ca_lock_drop(&common.lock);
-    if (!piece)
+    if (piece)
+        ca_account_settle(account, CA_PIECE_BYTES);
+    else
         ca_account_discharge(account, CA_PIECE_BYTES);
     return piece;
 }
@@ -224,16 +261,14 @@ static void piece_give(ca_account *account, char *piece, uint32_t dead)
     bool full = n->owner[0] && n->owner[1] && n->owner[2];
     CA_STORE(&n->owner[piece_index(piece)], 0);
     if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common.nests != number && !full) {
-        uint32_t *link = &common.nests;
-        while (*link != number)
-            link = &nest_at(*link)->next;
-        *link = n->next;
+        nest_remove(number);
+        if (CA_UNLIKELY(ca_heap_setting.full))
+            memset(page_start(page), 0, CA_PAGE);
         entries_set(page, 1, 0, dead);
         ca_pages_give(common.heap, n->node);
         ca_pool_give_list(&ca_region.chunks, number, number);
     } else if (full) {
-        n->next = common.nests;
-        common.nests = number;
+        nest_insert(number);
     }
     ca_lock_drop(&common.lock);
 }
@@ -290,9 +325,15 @@ void ca_bump_take_back(ca_bump *bump, void *p)
     size_t g = (size_t)((char *)p - bump->start) / CA_GRANULE;
     ca_live_word *w = &bump->words[g / 64];
     CA_STORE(&w->born, CA_LOAD(&w->born) & ~(1ULL << g % 64));
+    bump->high = bump->at > bump->high ? bump->at : bump->high;
     bump->at = p;
     bump->last = NULL;
     bump->blocks--;
+}
+
+bool ca_bump_was_block(const ca_bump *bump, const void *p)
+{
+    return (const char *)p >= bump->at && (const char *)p < bump->high;
 }
 
 static void piece_load(ca_bump *bump)
@@ -331,10 +372,17 @@ static void *block_take(ca_bump *bump, size_t size, size_t align)
     if ((uintptr_t)p < (uintptr_t)bump->at || (size_t)(bump->end - bump->at) < (size_t)(p - bump->at) ||
         (size_t)(bump->end - p) < size)
         return NULL;
-    bump->at = p + size;
+    if (p != bump->at) { /* what is left out is a block that is dead, so that the one before keeps its size */
+        size_t g = (size_t)(bump->at - bump->start) / CA_GRANULE;
+        start_set(bump, bump->at);
+        __atomic_fetch_or(&bump->words[g / 64].died, 1ULL << g % 64, __ATOMIC_RELAXED);
+        bump->blocks++;
+        __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELAXED);
+    }
     bump->last = p;
     bump->blocks++;
     start_set(bump, p);
+    CA_STORE_RELEASE(&bump->at, p + size);
     return p;
 }
 
@@ -360,13 +408,16 @@ bool ca_bump_is_live(const ca_bump *bump, const void *p)
     return (uintptr_t)p % CA_GRANULE == 0 && (CA_LOAD(&w->born) & ~CA_LOAD(&w->died)) >> bit & 1;
 }
 
-/* Where the blocks of the chunk or piece that p lies in end. */
+/* Where the blocks of the chunk or piece that p lies in end.  Other threads ask, too, while the owner allocates: a start bit is set before `at` moves over it, and
+ * what replaces `at` as the end of a chunk is written before `used`, and that before `at`. */
 static const char *blocks_end(const ca_bump *bump, const void *p)
 {
+    const char *at = CA_LOAD_ACQUIRE(&bump->at);
+    uint32_t used = CA_LOAD_ACQUIRE(&bump->used);
     if (in_piece(bump, p))
-        return bump->used || bump->at == NULL ? bump->piece + CA_PIECE_BYTES : bump->at;
-    uint32_t number = ca_region.entries[page_of(p)].number;
-    return number == bump->used ? bump->at : chunk_at(number)->used_end;
+        return used ? CA_LOAD(&bump->piece_end) : at;
+    uint32_t number = CA_LOAD(&ca_region.entries[page_of(p)].number);
+    return number == used ? at : CA_LOAD(&chunk_at(number)->used_end);
 }
 
 size_t ca_bump_size(const ca_bump *bump, const void *p)
@@ -403,6 +454,9 @@ bool ca_bump_resize(ca_bump *bump, void *p, size_t size)
         return size <= ca_bump_size(bump, p);
     if ((size_t)(bump->end - (char *)p) < size)
         return false;
+    if ((char *)p + size < bump->floor)
+        return true; /* a mark holds what is cut off */
+    bump->high = bump->at > bump->high ? bump->at : bump->high;
     bump->at = (char *)p + size;
     return true;
 }
@@ -411,7 +465,7 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
 {
     unsigned bit;
     ca_live_word *w = start_word(bump, p, &bit);
-    if (mine && p == bump->last && !(CA_LOAD(&w->died) >> bit & 1)) {
+    if (mine && p == bump->last && (char *)p >= bump->floor && !(CA_LOAD(&w->died) >> bit & 1)) {
         ca_bump_take_back(bump, p);
         return true;
     }
@@ -421,16 +475,24 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     return true;
 }
 
-uint64_t ca_bump_bytes(const ca_bump *bump)
+/* Of the blocks in [at, end). */
+static uint64_t range_live_bytes(const ca_bump *bump, const char *at, const char *end)
 {
     uint64_t bytes = 0;
-    if (bump->at && !bump->used)
-        return (uint64_t)(bump->at - bump->piece);
-    for (uint32_t number = bump->used; number; number = chunk_at(number)->next) {
-        const char *end = number == bump->used ? bump->at : chunk_at(number)->used_end;
-        bytes += (uint64_t)(end - page_start(chunk_at(number)->page));
+    while (at && at < end) {
+        size_t size = ca_bump_size(bump, at);
+        bytes += ca_bump_is_live(bump, at) ? size : 0;
+        at += size ? size : CA_GRANULE;
     }
-    return bytes + (bump->piece ? CA_PIECE_BYTES : 0);
+    return bytes;
+}
+
+uint64_t ca_bump_live_bytes(const ca_bump *bump)
+{
+    uint64_t bytes = range_live_bytes(bump, bump->piece, bump->used ? bump->piece_end : bump->at);
+    for (uint32_t number = bump->used; number; number = chunk_at(number)->next)
+        bytes += range_live_bytes(bump, page_start(chunk_at(number)->page), number == bump->used ? bump->at : chunk_at(number)->used_end);
+    return bytes;
 }
 
 /* --- all at once ------------------------------------------------------------------------------------------------------ */
@@ -452,6 +514,7 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
         bump->kept = chunk_at(number)->next;
         chunk_give(account, number, dead);
     }
+    ca_pool_give_chain(&ca_region.chunks, &bump->marks);
     bump->used = 0;
     bump->chunk_bytes = keep ? bump->chunk_bytes : 0;
     piece_load(bump);
@@ -466,51 +529,82 @@ void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead)
     piece_load(bump);
 }
 
-ca_bump_mark ca_bump_get_mark(const ca_bump *bump)
+static mark *mark_at(uint32_t number)
 {
-    return (ca_bump_mark){bump->at, bump->end, bump->last, bump->used, bump->blocks, CA_LOAD(&bump->freed)};
+    return ca_pool_at(&ca_region.chunks, number);
 }
 
-/* The start bits of [from, end) go. */
-static void starts_clear(ca_bump *bump, char *from, const char *end)
+uint64_t ca_bump_mark(ca_bump *bump)
 {
-    for (char *q = from; q < end; q += CA_GRANULE) {
+    static uint64_t made; /* of all bumps: the number of a mark of another's, or of another life, is never found */
+    uint32_t number = ca_pool_take(&ca_region.chunks);
+    if (!number)
+        return 0;
+    *mark_at(number) = (mark){.next = bump->marks, .used = bump->used, .number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED), .at = bump->at, .blocks = bump->blocks};
+    bump->marks = number;
+    bump->floor = bump->at;
+    return mark_at(number)->number;
+}
+
+/* The blocks in [from, end) are as if they had never been. Returns how many of them were freed before. */
+static uint64_t starts_clear(ca_bump *bump, const char *from, const char *end)
+{
+    uint64_t freed = 0;
+    for (const char *p = from; p && p < end;) {
         unsigned bit;
-        const ca_live_word *w = start_word(bump, q, &bit);
-        if (bit == 0 && !w->born && end - q >= 64 * CA_GRANULE)
-            q += 63 * CA_GRANULE;
-        else if (w->born >> bit & 1)
-            start_unset(bump, q);
+        size_t size = ca_bump_size(bump, p);
+        const ca_live_word *w = start_word(bump, p, &bit);
+        freed += w->died >> bit & 1;
+        start_unset(bump, p);
+        p += size ? size : CA_GRANULE;
     }
+    return freed;
 }
 
-bool ca_bump_rollback(ca_bump *bump, const ca_bump_mark *mark)
+/* The chunk, or piece, in use is left, and nothing in it was ever there. */
+static uint64_t chunk_unload(ca_bump *bump)
 {
     uint32_t number = bump->used;
-    while (number != mark->used && number)
-        number = chunk_at(number)->next;
-    if (number != mark->used || (!mark->used && mark->at != NULL && !in_piece(bump, mark->at) && mark->at != bump->piece + CA_PIECE_BYTES))
-        return false;
-    while (bump->used != mark->used) {
-        number = bump->used;
-        bump->used = chunk_at(number)->next;
-        chunk_keep(bump, number);
-        bump->at = NULL;
-    }
-    const char *end = bump->at ? bump->at : bump->used ? chunk_at(bump->used)->used_end : bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
+    uint64_t freed = starts_clear(bump, page_start(chunk_at(number)->page), bump->at);
+    bump->used = chunk_at(number)->next;
+    chunk_keep(bump, number);
     if (bump->used) {
-        bump->start = page_start(chunk_at(bump->used)->page);
-        bump->words = ca_live_at(ca_page_granule(chunk_at(bump->used)->page));
-        bump->end = mark->end;
+        const chunk *c = chunk_at(bump->used);
+        bump->start = page_start(c->page);
+        bump->words = ca_live_at(ca_page_granule(c->page));
+        bump->end = bump->start + (size_t)c->pages * CA_PAGE;
+        bump->at = c->used_end;
     } else {
         piece_load(bump);
+        bump->at = bump->piece ? bump->piece_end : NULL;
     }
-    bump->at = mark->at ? mark->at : bump->piece;
-    if (bump->at && end)
-        starts_clear(bump, bump->at, end);
-    bump->last = mark->last;
-    bump->blocks = mark->blocks;
-    CA_STORE(&bump->freed, mark->freed);
+    bump->high = NULL;
+    return freed;
+}
+
+bool ca_bump_rollback(ca_bump *bump, uint64_t number)
+{
+    uint32_t found = bump->marks;
+    while (found && mark_at(found)->number != number)
+        found = mark_at(found)->next;
+    if (!found)
+        return false;
+    while (bump->marks != found) {
+        uint32_t newer = bump->marks;
+        bump->marks = mark_at(newer)->next;
+        ca_pool_give_list(&ca_region.chunks, newer, newer);
+    }
+    const mark *m = mark_at(found);
+    uint64_t freed = 0;
+    while (bump->used != m->used)
+        freed += chunk_unload(bump);
+    char *at = m->at ? m->at : bump->piece;
+    freed += starts_clear(bump, at, bump->at);
+    bump->high = bump->at > bump->high ? bump->at : bump->high;
+    bump->at = bump->floor = at;
+    bump->last = NULL;
+    bump->blocks = m->blocks;
+    __atomic_fetch_sub(&bump->freed, freed, __ATOMIC_RELAXED);
     return true;
 }
 

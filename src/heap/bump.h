@@ -23,14 +23,19 @@ enum { CA_PIECES = 3, CA_PIECE_BYTES = 1360 }; /* of a page */
 typedef struct ca_bump {
     char *at, *end;         /* the free rest of the chunk in use */
     char *last;             /* the newest block, NULL: none, or freed */
+    char *floor;            /* of the newest mark in this chunk: nothing below it is taken back; NULL: none */
+    char *high;             /* where blocks of the chunk in use have ended before a free or a rollback took them back; NULL: no higher than `at` */
     char *start;            /* of the chunk in use, or the piece */
     ca_live_word *words;    /* its start bits */
     char *piece;            /* the first piece, NULL: none yet */
+    char *piece_end;        /* blocks in it end here, once it is not in use any more */
     uint32_t used, kept;    /* chunks in use, newest first, the current one among them; chunks that a reset left */
     uint64_t chunk_bytes;   /* in all chunks */
     uint64_t blocks;        /* handed out; less `freed`: live */
     uint64_t freed;         /* any thread */
     ca_live_word starts[2]; /* of the piece */
+    uint32_t marks;         /* records, newest first */
+    uint32_t unused;
 } ca_bump;
 
 /* In what is left of the chunk in use; NULL: ask ca_bump_alloc. */
@@ -43,7 +48,7 @@ CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)
     size_t g = (size_t)(p - bump->start) / CA_GRANULE;
     ca_live_word *w = &bump->words[g / 64];
     CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << g % 64);
-    bump->at = p + size;
+    CA_STORE_RELEASE(&bump->at, p + size);
     bump->last = p;
     bump->blocks++;
     return p;
@@ -51,7 +56,7 @@ CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)
 
 /* 16-byte aligned, or more: `align` is a power of two. NULL: no memory, or the account refuses. */
 void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align);
-/* Gives back the last block. pre: p == bump->last, not NULL */
+/* Gives back the last block. pre: p == bump->last, not NULL, and not below `floor` */
 void ca_bump_take_back(ca_bump *bump, void *p);
 /* In place: the last block to any size that its chunk has room for, others to what they have. `size` <= CA_MAX_SIZE. */
 bool ca_bump_resize(ca_bump *bump, void *p, size_t size);
@@ -62,13 +67,13 @@ bool ca_bump_is_live(const ca_bump *bump, const void *p);
 const void *ca_bump_start(const ca_bump *bump, const void *p);
 /* Bytes of the block that starts at p. */
 size_t ca_bump_size(const ca_bump *bump, const void *p);
-/* Bytes that blocks take, freed ones included. */
-uint64_t ca_bump_bytes(const ca_bump *bump);
+/* Bytes that live blocks may use. Time: proportional to the memory. */
+uint64_t ca_bump_live_bytes(const ca_bump *bump);
 /* Frees all, where the piece is all there is. */
 CA_INLINE void ca_bump_restart(ca_bump *bump)
 {
     bump->at = bump->piece;
-    bump->last = NULL;
+    bump->last = bump->high = bump->floor = NULL;
     bump->blocks = bump->freed = 0;
     bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
 }
@@ -77,14 +82,13 @@ CA_INLINE void ca_bump_restart(ca_bump *bump)
 void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep);
 /* The piece goes, too. pre: dropped, not kept. */
 void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead);
-/* To here, and back: all that was allocated since is freed. A mark is void once something before it is dropped. */
-typedef struct ca_bump_mark {
-    char *at, *end, *last;
-    uint32_t used;
-    uint64_t blocks, freed;
-} ca_bump_mark;
-ca_bump_mark ca_bump_get_mark(const ca_bump *bump);
-bool ca_bump_rollback(ca_bump *bump, const ca_bump_mark *mark);
+/* To here, and back: all that was allocated since is freed.  The number of the mark, 0: no memory.  A mark takes a record until the bump is dropped or rolled
+ * back to an older one. */
+uint64_t ca_bump_mark(ca_bump *bump);
+/* false: there is no such mark, or not any more. */
+bool ca_bump_rollback(ca_bump *bump, uint64_t mark);
+/* p is where a block was that a free or rollback took back. */
+bool ca_bump_was_block(const ca_bump *bump, const void *p);
 
 /* The number of the context that a page of this kind belongs to, at p. */
 uint32_t ca_bump_owner(ca_page page, uint32_t tag, const void *p);

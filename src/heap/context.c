@@ -28,16 +28,36 @@ static void target_init(ca_context *c, uint32_t kind)
     c->target = (ca_target){.kind = kind, .free_tag = ca_target_none.free_tag, .context = c};
 }
 
+static ca_context *all;
+
+static void enlist(ca_context *c)
+{
+    c->next_of_all = CA_LOAD(&all);
+    while (!__atomic_compare_exchange_n(&all, &c->next_of_all, c, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        ;
+}
+
+void ca_context_each(void (*fn)(ca_context *c, void *argument), void *argument)
+{
+    for (ca_context *c = CA_LOAD_ACQUIRE(&all); c; c = c->next_of_all)
+        fn(c, argument);
+}
+
 ca_context *ca_context_new(uint32_t kind)
 {
     uint32_t number = ca_pool_take(&ca_region.contexts);
     if (!number)
         return NULL;
     ca_context *c = ca_context_at(number);
+    ca_context *next = c->next_of_all;
+    bool known = c->runs.owner != 0;
     memset(c, 0, sizeof *c);
+    c->next_of_all = next;
+    c->runs.owner = number;
+    if (!known)
+        enlist(c);
     target_init(c, kind);
     c->account.parent = &ca_account_process;
-    c->runs.owner = number;
     if (kind == CA_TARGET_LONG) {
         c->heap = ca_heap_create_for(c, &c->account, number);
         if (!c->heap) {
@@ -46,7 +66,6 @@ ca_context *ca_context_new(uint32_t kind)
         }
     }
     c->current = c->heap ? &c->heap->target : &c->target;
-    c->holder = CA_HOLDER_NOBODY;
     return c;
 }
 
@@ -100,7 +119,32 @@ void ca_context_retire(ca_context *c)
     ca_pool_give_list(&ca_region.contexts, number, number);
 }
 
+void ca_context_globalize(ca_context *c)
+{
+    uint32_t number = ca_context_number(c);
+    ca_huge_disown(c);
+    if (c->annex)
+        ca_heap_globalize(c->annex);
+    c->annex = NULL;
+    if (!c->heap)
+        return;
+    ca_heap_globalize(c->heap);
+    c->heap = NULL;
+    c->account.used = 0; /* what it held is in the process's account anyway */
+    CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
+    ca_pool_give_list(&ca_region.contexts, number, number);
+}
+
 /* --- numbers ---------------------------------------------------------------------------------------------------- */
+
+bool ca_context_has(ca_context *c, ca_page page, const void *p)
+{
+    uint32_t tag = CA_LOAD(&ca_region.entries[page].tag);
+    if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST)
+        return ca_bump_owner(page, tag, p) == ca_context_number(c);
+    return ca_region_list_has(&c->runs, page) || (c->heap && ca_region_list_has(&c->heap->runs, page)) ||
+           (c->annex && ca_region_list_has(&c->annex->runs, page));
+}
 
 void ca_context_count(ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
@@ -111,12 +155,9 @@ void ca_context_count(ca_context *c, uint64_t *blocks, uint64_t *bytes)
     if (CA_LOAD(&c->annex))
         ca_heap_add_usage(c->annex, &u);
     *blocks = u.small_count + u.large_count + CA_LOAD(&c->huge_count);
-    *bytes = u.small_bytes + u.large_bytes;
+    *bytes = u.small_bytes + u.large_bytes + CA_LOAD(&c->huge_bytes);
     if (!c->heap) {
         *blocks += CA_LOAD(&c->bump.blocks) - CA_LOAD(&c->bump.freed);
-        *bytes += ca_bump_bytes(&c->bump);
+        *bytes += ca_bump_live_bytes(&c->bump);
     }
-    if (CA_LOAD(&c->huge_count))
-        for (ca_page page = ca_region_first_run(&c->runs); page != UINT32_MAX; page = ca_region_next_run(page))
-            *bytes += (uint64_t)ca_region_run_pages(page) * CA_PAGE;
 }

@@ -18,13 +18,13 @@
 
 enum { CA_CONTEXT_NAME = 32 };
 
-#define CA_HOLDER_NOBODY ((uintptr_t)1)
+#define CA_HOLDER_LEFT ((uintptr_t)1)
 
-/* [X1] holder > 1: that thread's current target is the context's
+/* [X1] holder without CA_HOLDER_LEFT: that thread's current target is the context's
  * [X2] a context's account is charged for exactly the runs and chunks that its heaps and its engine hold */
 typedef struct ca_context {
     ca_target target;     /* short and medium: what is current; long: unused but for the kind */
-    uintptr_t holder;     /* the thread that has it current; 0: none; CA_HOLDER_NOBODY: not live, nobody may */
+    uintptr_t holder;     /* the mark of the thread that has it current; with CA_HOLDER_LEFT: of the last that had it; 0: not live, nobody may */
     ca_target *current;   /* of this or of its heap */
     ca_heap *heap;        /* long: what is current */
     ca_bump bump;         /* short */
@@ -39,7 +39,8 @@ typedef struct ca_context {
     uint32_t callbacks;    /* records, newest first */
     void (*on_pressure)(void *context, size_t used, void *argument);
     void *argument;
-    uint64_t huge_count;
+    uint64_t huge_count, huge_bytes;
+    struct ca_context *next_of_all;
     uint64_t grown, shrunk; /* resizes in place */
     char name[CA_CONTEXT_NAME];
 } ca_context;
@@ -66,6 +67,8 @@ CA_INLINE uint32_t ca_context_number(const ca_context *context)
 /* In the entries of pages whose blocks went with their context: this flag and the context's number. */
 #define CA_DEAD 0x80000000U
 
+enum { CA_CONTEXT_OWN = 1 << 30 }; /* a flag: a thread's own */
+
 /* The context that a block with this entry belongs to; NULL: none, a thread's heap. pre: tag != 0 */
 ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p);
 /* Follows adoption: who answers for the context's blocks now. NULL: nobody, they are global. */
@@ -81,6 +84,13 @@ void ca_context_retire(ca_context *context);
 /* The annex, locked; NULL: no memory, not locked. Any thread. */
 ca_heap *ca_context_annex_take(ca_context *context);
 void ca_context_annex_drop(ca_context *context);
+
+/* Calls fn for every record that was ever a context. */
+void ca_context_each(void (*fn)(ca_context *context, void *argument), void *argument);
+/* The address lies in memory of the context. */
+bool ca_context_has(ca_context *context, ca_page page, const void *p);
+/* What lives is global from now on, the record goes or, for a short context, waits for its last block to be freed. pre: adopted, no parent */
+void ca_context_globalize(ca_context *context);
 
 /* Live blocks, and the bytes they may use. Exact while nobody allocates or frees. */
 void ca_context_count(ca_context *context, uint64_t *blocks, uint64_t *bytes);

@@ -440,8 +440,10 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
     bool check = ca_heap_setting.check;
-    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = heap->tag | (check ? CA_TAG_CHECKED : 0),
-                               .fast_end = check ? 0 : CA_FAST_MAX + 1, .checked_end = check ? CA_FAST_MAX + 1 : 0};
+    const size_t end = ca_heap_setting.full ? 0 : CA_FAST_MAX + 1;
+    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = ca_heap_setting.full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
+                               .fast_end = context || check ? 0 : end, .checked_end = context || !check ? 0 : end,
+                               .context_end = context && end ? CA_FAST_MAX : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)
@@ -485,13 +487,19 @@ ca_heap *ca_heap_create(void)
     ca_heap *heap = heap_new(NULL, CA_TARGET_HOME);
     if (!heap)
         return NULL;
+    ca_heap_make_home(heap);
+    return heap;
+}
+
+void ca_heap_make_home(ca_heap *heap)
+{
+    target_init(heap, CA_TARGET_HOME, NULL);
     heap->account = &ca_account_process;
-    uint32_t boxes = ca_pool_take(&ca_region.outboxes);
+    uint32_t boxes = heap->outboxes ? 0 : ca_pool_take(&ca_region.outboxes);
     if (boxes) {
         heap->outboxes = ca_pool_at(&ca_region.outboxes, boxes);
         memset(heap->outboxes, 0, CA_OUTBOXES * sizeof *heap->outboxes);
     }
-    return heap;
 }
 
 ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner)
@@ -579,8 +587,18 @@ static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
         }
 }
 
+/* check=full: what is handed out again reads as zero, or as poison. */
+static void runs_purge(const ca_run_list *runs)
+{
+    for (ca_page page = ca_region_first_run(runs); page != UINT32_MAX; page = ca_region_next_run(page))
+        if (!ca_region.source->purge(ca_region.source, ca_region_address(page), (size_t)ca_region_run_pages(page) * CA_PAGE))
+            memset(ca_region_address(page), 0, (size_t)ca_region_run_pages(page) * CA_PAGE);
+}
+
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        runs_purge(&heap->runs);
     __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE);
     if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
         (void)ca_remote_drain(heap); /* all of it is void now */
@@ -603,6 +621,11 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 
 void ca_heap_retire(ca_heap *heap)
 {
+    if (heap->outboxes) {
+        uint32_t boxes = (uint32_t)((size_t)((char *)heap->outboxes - ca_region.outboxes.base) / CA_OUTBOX_RECORD);
+        heap->outboxes = NULL;
+        ca_pool_give_list(&ca_region.outboxes, boxes, boxes);
+    }
     ca_pool_give_chain(&ca_region.magazines, &heap->spare);
     heap->spare_count = 0;
     ca_pool_give_chain(&ca_region.slabs, &heap->spare_slabs);

@@ -31,6 +31,7 @@ typedef struct ca_target {
     uint32_t free_tag;  /* the heap's tag, with CA_TAG_CHECKED when checks are on */
     size_t fast_end;    /* malloc's path without checks serves sizes below this; 0: none */
     size_t checked_end; /* the path with checks, likewise */
+    size_t context_end; /* the path of contexts' heaps, with checks or without */
     struct ca_context *context; /* whose this is; NULL: a thread's heap, or none */
 } ca_target;
 
@@ -133,12 +134,15 @@ extern ca_target ca_target_none;
 /* Process-wide settings of this layer; constant once heaps exist. */
 typedef struct ca_heap_settings {
     bool check;     /* keep the live map, and find wrong frees */
+    bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
     uint32_t decay; /* ms */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
 
 /* A thread's heap. NULL: no memory. */
 ca_heap *ca_heap_create(void);
+/* A context's heap becomes a thread's. */
+void ca_heap_make_home(ca_heap *heap);
 /* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. */
 ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner);
 /* All blocks cease to be; pages, slabs and magazines go back, but for one extent that the heap keeps if `keep`. `dead`: what the pages' entries

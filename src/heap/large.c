@@ -1,5 +1,7 @@
 #include "heap/large.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "heap/context.h"
 #include "heap/live.h"
@@ -21,15 +23,14 @@ static void block_publish(ca_page page, uint32_t tag, uint32_t number)
 
 /* Who holds a huge block: its context's account and list, or the process's account and no list. */
 typedef struct holder {
+    ca_context *context;
     ca_account *account;
     ca_run_list *list;
-    uint64_t *count;
 } holder;
 
 static holder holder_of(ca_context *context)
 {
-    return context ? (holder){&context->account, &context->runs, &context->huge_count}
-                   : (holder){&ca_account_process, NULL, &huge.count};
+    return context ? (holder){context, &context->account, &context->runs} : (holder){NULL, &ca_account_process, NULL};
 }
 
 static holder holder_of_run(ca_page page)
@@ -49,8 +50,11 @@ static void *huge_alloc(ca_context *context, uint64_t pages, uint64_t align, siz
         ca_account_discharge(h.account, bytes);
         return NULL;
     }
-    if (context)
-        __atomic_fetch_add(h.count, 1, __ATOMIC_RELAXED);
+    ca_account_settle(h.account, bytes);
+    if (context) {
+        __atomic_fetch_add(&context->huge_count, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&context->huge_bytes, bytes, __ATOMIC_RELAXED);
+    }
     if (CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)))
         *ca_live_at(ca_page_granule(run.page)) = (ca_live_word){0, 0};
     __atomic_fetch_add(&huge.bytes, (uint64_t)run.pages * CA_PAGE, __ATOMIC_RELAXED);
@@ -99,7 +103,8 @@ size_t ca_large_size(ca_page page)
 static bool huge_resize(ca_page page, size_t size)
 {
     ca_page before = ca_region_run_pages(page), after = (ca_page)ca_round_up(ca_pages_for(size), CA_CHUNK);
-    ca_account *account = holder_of_run(page).account;
+    holder h = holder_of_run(page);
+    ca_account *account = h.account;
     if (after > before && !ca_account_charge(account, (uint64_t)(after - before) * CA_PAGE))
         return false;
     if (!ca_region_resize(page, ca_pages_for(size))) {
@@ -109,6 +114,10 @@ static bool huge_resize(ca_page page, size_t size)
     }
     if (after < before)
         ca_account_discharge(account, (uint64_t)(before - after) * CA_PAGE);
+    else
+        ca_account_settle(account, (uint64_t)(after - before) * CA_PAGE);
+    if (h.context)
+        __atomic_fetch_add(&h.context->huge_bytes, ((uint64_t)after - before) * CA_PAGE, __ATOMIC_RELAXED);
     __atomic_fetch_add(&huge.bytes, ((uint64_t)ca_region_run_pages(page) - before) * CA_PAGE, __ATOMIC_RELAXED);
     return true;
 }
@@ -138,9 +147,13 @@ bool ca_huge_free(ca_page page, bool check)
     uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&huge.count, 1, __ATOMIC_RELAXED);
-    if (h.list)
-        __atomic_fetch_sub(h.count, 1, __ATOMIC_RELAXED);
+    if (h.context) {
+        __atomic_fetch_sub(&h.context->huge_count, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_sub(&h.context->huge_bytes, bytes, __ATOMIC_RELAXED);
+    }
     CA_STORE(&ca_region.entries[page].tag, 0);
+    if (CA_UNLIKELY(ca_heap_setting.full) && !ca_region.source->purge(ca_region.source, ca_region_address(page), bytes))
+        memset(ca_region_address(page), 0, bytes);
     ca_region_give(page, h.list);
     ca_account_discharge(h.account, bytes);
     return true;
@@ -174,9 +187,15 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
     }
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&huge.count, context->huge_count, __ATOMIC_RELAXED);
-    context->huge_count = 0;
+    context->huge_count = context->huge_bytes = 0;
     ca_region_give_all(&context->runs);
     ca_account_discharge(&context->account, bytes);
+}
+
+void ca_huge_disown(ca_context *context)
+{
+    ca_region_disown(&context->runs);
+    context->huge_count = context->huge_bytes = 0;
 }
 
 ca_huge_usage ca_huge_get_usage(void)

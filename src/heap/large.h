@@ -21,6 +21,8 @@ void *ca_huge_move(ca_page page, size_t size);
 
 /* All huge blocks of a context cease to be. `dead`: see ca_heap_drop. */
 void ca_huge_drop(struct ca_context *context, uint32_t dead);
+/* They are nobody's, global, from now on; the accounts are the caller's affair. */
+void ca_huge_disown(struct ca_context *context);
 
 /* Huge blocks live now. */
 typedef struct ca_huge_usage {

@@ -21,7 +21,9 @@ static ca_run run_take(ca_heap *heap, uint64_t pages)
     run = ca_region_take(pages, 1, &heap->runs);
     if (!run.pages)
         ca_account_discharge(heap->account, bytes);
-    else if (CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
+    else
+        ca_account_settle(heap->account, bytes);
+    if (run.pages && CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
         memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)run.pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     return run;
 }
@@ -42,7 +44,7 @@ static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
     ca_region.runs[run.page >> CA_CHUNK_SHIFT].head = node;
     CA_BUMP(&heap->extent_pages, run.pages);
     if (CA_UNLIKELY(ca_region_is_far(run.page)))
-        heap->target.checked_end = 0; /* malloc's path with checks knows the first range only */
+        heap->target.checked_end = heap->target.context_end = 0; /* malloc's path with checks knows the first range only */
     return true;
 }
 

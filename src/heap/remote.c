@@ -5,6 +5,8 @@
 #include "heap/live.h"
 #include "heap/verdict.h"
 
+enum { RETIRE_LOOKS = 8 };
+
 static struct {
     ca_lock lock;
     uint32_t abandoned; /* a stack, linked by `next`: the heap left last is taken over first */
@@ -17,7 +19,7 @@ static void larges_receive(ca_heap *heap, const ca_magazine *m)
 {
     for (uint32_t i = 1; i <= m->count; i++) {
         ca_granule g = ca_region_granule(m->slot[i]);
-        if (ca_heap_setting.check && !ca_live_clear(g))
+        if (ca_heap_setting.check && !ca_heap_setting.full && !ca_live_clear(g))
             ca_verdict("free", m->slot[i], g);
         ca_large_free(heap, ca_granule_page(g));
     }
@@ -39,7 +41,7 @@ static void magazine_receive(ca_heap *heap, uint32_t number, bool keep)
         return;
     }
     CA_ASSERT(x < CA_TAG_CACHES);
-    if (ca_heap_setting.check)
+    if (ca_heap_setting.check && !ca_heap_setting.full)
         for (uint32_t i = 1; i <= m->count; i++) {
             ca_granule g = ca_region_granule(m->slot[i]);
             if (CA_UNLIKELY(!ca_live_clear(g)))
@@ -186,6 +188,33 @@ void ca_heap_leave(ca_heap *heap)
     __atomic_store_n(&heap->state, CA_HEAP_ABANDONED, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     abandoned_drain(heap);
+}
+
+/* Heaps that nobody has and that hold nothing: a few go for each one that comes, so that they do not become many. */
+static void abandoned_retire(void)
+{
+    ca_lock_take(&list.lock);
+    unsigned looks = 0;
+    for (uint32_t *link = &list.abandoned; *link && looks < RETIRE_LOOKS; looks++) {
+        ca_heap *heap = ca_heap_at(*link);
+        uint32_t abandoned = CA_HEAP_ABANDONED;
+        if (CA_LOAD(&heap->extent_pages) || CA_LOAD(&heap->inbox) ||
+            !__atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_OWNED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
+            link = &heap->next;
+            continue;
+        }
+        *link = heap->next;
+        ca_heap_retire(heap);
+    }
+    ca_lock_drop(&list.lock);
+}
+
+void ca_heap_globalize(ca_heap *heap)
+{
+    abandoned_retire();
+    ca_heap_make_home(heap);
+    heap->runs.owner = 0;
+    ca_heap_abandon(heap);
 }
 
 void ca_heap_reclaim(ca_heap *heap)

@@ -28,6 +28,8 @@ bool ca_remote_drain(ca_heap *heap);
 void ca_heap_abandon(ca_heap *heap);
 /* A context's heap that lives on without an owner: whoever frees into it drains it. */
 void ca_heap_leave(ca_heap *heap);
+/* The same, and threads may take it over as their own. */
+void ca_heap_globalize(ca_heap *heap);
 /* The caller's again. */
 void ca_heap_reclaim(ca_heap *heap);
 /* An abandoned heap, now the caller's; NULL: there is none. */

@@ -25,8 +25,8 @@ _Noreturn static void pronounce(const char *function, const void *p, const char 
 _Noreturn static void pronounce_dropped(const char *function, const void *p, uint32_t context)
 {
     const ca_context *c = ca_context_at(context);
-    bool known = c->state == CA_CONTEXT_FREE && c->name[0];
-    ca_print(2, "ctxalloc: %s(%x): freed context %s\n", function, (uint64_t)(uintptr_t)p, known ? c->name : "(now reused)");
+    const char *name = c->state != CA_CONTEXT_FREE ? "(now reused)" : c->name[0] ? c->name : "without a name";
+    ca_print(2, "ctxalloc: %s(%x): freed context %s\n", function, (uint64_t)(uintptr_t)p, name);
     abort();
 }
 
@@ -74,6 +74,11 @@ const void *ca_verdict_start(const void *p, ca_granule g)
     return large_around(page);
 }
 
+void ca_verdict_text(const char *function, const void *p, const char *text)
+{
+    pronounce(function, p, text);
+}
+
 void ca_verdict_misaligned(const char *function, const void *p)
 {
     pronounce(function, p, "misaligned pointer");
@@ -95,10 +100,12 @@ void ca_verdict(const char *function, const void *p, ca_granule g)
     }
     if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST) {
         ca_context *c = ca_context_of(page, tag, p);
+        if (c && c->state == CA_CONTEXT_FREE)
+            pronounce_dropped(function, p, ca_context_number(c));
         const void *start = c ? ca_bump_start(&c->bump, p) : NULL;
         if (start && start != p && ca_bump_is_live(&c->bump, start))
             pronounce_interior(function, p, start);
-        if (start)
+        if (start || (c && ca_bump_was_block(&c->bump, p)))
             pronounce_dead(function, p);
         pronounce(function, p, "never allocated");
     }

@@ -12,6 +12,8 @@ _Noreturn void ca_verdict_unused(const char *function, const void *p);
 /* p: in the region and not at a granule. */
 /* The start of the block that p lies in, live or not, where there may be one; NULL: none. */
 const void *ca_verdict_start(const void *p, ca_granule g);
+/* p is a block of ours, and `text` says what is wrong with it. */
+_Noreturn void ca_verdict_text(const char *function, const void *p, const char *text);
 _Noreturn void ca_verdict_misaligned(const char *function, const void *p);
 
 #endif

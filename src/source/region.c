@@ -409,6 +409,28 @@ void ca_region_give_all(ca_run_list *list)
     ca_lock_drop(&region.lock);
 }
 
+void ca_region_disown(ca_run_list *list)
+{
+    ca_lock_take(&region.lock);
+    while (list->first) {
+        ca_run_record *r = &ca_region.runs[list->first - 1];
+        list->first = r->next;
+        r->next = r->prev = 0;
+        CA_STORE(&r->owner, 0);
+    }
+    ca_lock_drop(&region.lock);
+}
+
+bool ca_region_list_has(const ca_run_list *list, ca_page page)
+{
+    bool found = false;
+    ca_lock_take(&region.lock);
+    for (ca_page first = ca_region_first_run(list); first != UINT32_MAX && !found; first = ca_region_next_run(first))
+        found = page - first < ca_region_run_pages(first);
+    ca_lock_drop(&region.lock);
+    return found;
+}
+
 /* pre: locked, and a spare node. */
 static bool run_resize(ca_node node, uint64_t pages)
 {

@@ -83,6 +83,9 @@ ca_page ca_region_run_pages(ca_page page);
 uint32_t ca_region_run_owner(ca_page page); /* 0: none */
 /* Gives back all runs of the list. */
 void ca_region_give_all(ca_run_list *list);
+/* The runs of the list are of no owner from now on. */
+void ca_region_disown(ca_run_list *list);
+bool ca_region_list_has(const ca_run_list *list, ca_page page);
 /* The first page of the list's first run, and of the one after; UINT32_MAX: none. The owner's thread, nobody else changing the list. */
 ca_page ca_region_first_run(const ca_run_list *list);
 ca_page ca_region_next_run(ca_page page);

@@ -24,6 +24,11 @@ misuse_programs = \
 	tests/misuse/double_free_zero_size \
 	tests/misuse/foreign_global \
 	tests/misuse/foreign_stack \
+	tests/misuse/full_double_free_by_two_threads \
+	tests/misuse/full_overflow \
+	tests/misuse/full_overflow_large \
+	tests/misuse/full_sized_free \
+	tests/misuse/full_write_after_free \
 	tests/misuse/interior_aligned \
 	tests/misuse/interior_huge \
 	tests/misuse/interior_in_other_thread \
@@ -151,3 +156,13 @@ tests_misuse_usable_size_freed_large_SOURCES = tests/misuse/usable_size_freed_la
 tests_misuse_usable_size_freed_large_LDADD = $(misuse_ldadd)
 tests_misuse_usable_size_interior_SOURCES = tests/misuse/usable_size_interior.c tests/misuse/misuse.h tests/face.h
 tests_misuse_usable_size_interior_LDADD = $(misuse_ldadd)
+tests_misuse_full_double_free_by_two_threads_SOURCES = tests/misuse/full_double_free_by_two_threads.c tests/misuse/misuse.h tests/face.h
+tests_misuse_full_double_free_by_two_threads_LDADD = $(misuse_ldadd)
+tests_misuse_full_overflow_SOURCES = tests/misuse/full_overflow.c tests/misuse/misuse.h tests/face.h
+tests_misuse_full_overflow_LDADD = $(misuse_ldadd)
+tests_misuse_full_overflow_large_SOURCES = tests/misuse/full_overflow_large.c tests/misuse/misuse.h tests/face.h
+tests_misuse_full_overflow_large_LDADD = $(misuse_ldadd)
+tests_misuse_full_sized_free_SOURCES = tests/misuse/full_sized_free.c tests/misuse/misuse.h tests/face.h
+tests_misuse_full_sized_free_LDADD = $(misuse_ldadd)
+tests_misuse_full_write_after_free_SOURCES = tests/misuse/full_write_after_free.c tests/misuse/misuse.h tests/face.h
+tests_misuse_full_write_after_free_LDADD = $(misuse_ldadd)

@@ -1,0 +1,114 @@
+#include "front/full.h"
+
+#include <string.h>
+
+#include "base/lock.h"
+#include "base/print.h"
+#include "heap/verdict.h"
+
+enum { CANARY = 0xc5, QUARANTINE = 256 };
+#define POISON 0xdbdbdbdbdbdbdbdbULL
+
+static struct {
+    ca_lock lock;
+    uint32_t next, count;
+    struct {
+        void *p;
+        size_t usable;
+    } grave[QUARANTINE];
+} quarantine;
+
+/* Differs from address to address, so that a trailer copied over another is found, too. */
+static uint64_t disguise(const void *p)
+{
+    return ((uint64_t)(uintptr_t)p ^ 0x5bd1e9955bd1e995ULL) * 0x9e3779b97f4a7c15ULL;
+}
+
+static uint64_t *trailer_of(const void *p, size_t usable)
+{
+    return (uint64_t *)(uintptr_t)((const char *)p + usable - sizeof(uint64_t));
+}
+
+/* All words zero (never used since the kernel gave the page) or poison. */
+static void poison_check(const void *p, size_t usable)
+{
+    const uint64_t *words = p;
+    for (size_t i = 0; i < usable / sizeof *words; i++)
+        if (words[i] != POISON && words[i] != 0)
+            ca_verdict_text("malloc", (const char *)p + i * sizeof *words, "written after free");
+}
+
+static void poison_set(void *p, size_t usable)
+{
+    uint64_t *words = p;
+    for (size_t i = 0; i < usable / sizeof *words; i++)
+        words[i] = POISON;
+}
+
+void *ca_full_dress(void *p, size_t usable, size_t size, bool look)
+{
+    if (look)
+        poison_check(p, usable);
+    memset((char *)p + size, CANARY, usable - size - sizeof(uint64_t));
+    *trailer_of(p, usable) = size ^ disguise(p);
+    return p;
+}
+
+size_t ca_full_size(const void *p, size_t usable, const char *function)
+{
+    uint64_t size = *trailer_of(p, usable) ^ disguise(p);
+    if (size > usable - sizeof(uint64_t))
+        ca_verdict_text(function, p, "written past the end");
+    const unsigned char *end = (const unsigned char *)trailer_of(p, usable);
+    for (const unsigned char *c = (const unsigned char *)p + size; c < end; c++)
+        if (*c != CANARY)
+            ca_verdict_text(function, p, "written past the end");
+    return (size_t)size;
+}
+
+void *ca_full_bury(void *p, size_t usable)
+{
+    void *other = NULL;
+    size_t bytes = 0;
+    poison_set(p, usable);
+    ca_lock_take(&quarantine.lock);
+    uint32_t i = quarantine.next++ % QUARANTINE;
+    if (quarantine.count == QUARANTINE) {
+        other = quarantine.grave[i].p;
+        bytes = quarantine.grave[i].usable;
+    } else {
+        quarantine.count++;
+    }
+    quarantine.grave[i].p = p;
+    quarantine.grave[i].usable = usable;
+    ca_lock_drop(&quarantine.lock);
+    if (other)
+        poison_check(other, bytes);
+    return other;
+}
+
+void *ca_full_exhume(void)
+{
+    void *p = NULL;
+    size_t bytes = 0;
+    ca_lock_take(&quarantine.lock);
+    if (quarantine.count) {
+        uint32_t i = (quarantine.next - quarantine.count--) % QUARANTINE;
+        p = quarantine.grave[i].p;
+        bytes = quarantine.grave[i].usable;
+    }
+    ca_lock_drop(&quarantine.lock);
+    if (p)
+        poison_check(p, bytes);
+    return p;
+}
+
+void ca_full_lock(void)
+{
+    ca_lock_take(&quarantine.lock);
+}
+
+void ca_full_unlock(void)
+{
+    ca_lock_drop(&quarantine.lock);
+}

@@ -11,6 +11,7 @@ enum { BINS_A_WORD = 64, BIN_NONE = CA_BIN_COUNT };
 CA_INLINE uint64_t block_offset(const ca_tlsf *t, ca_node node) { return t->nodes[node].offset; }
 CA_INLINE uint64_t block_size(const ca_tlsf *t, ca_node node) { return t->nodes[node].size; }
 CA_INLINE ca_node block_next(const ca_tlsf *t, ca_node node) { return t->nodes[node].next; }
+CA_INLINE ca_node next_of_free(const ca_tlsf *t, ca_node node) { return t->nodes[node].next; }
 
 CA_INLINE ca_node free_or_none(const ca_tlsf *t, ca_node node)
 {
@@ -21,6 +22,8 @@ CA_INLINE ca_node free_before(const ca_tlsf *t, ca_node node) { return free_or_n
 CA_INLINE ca_node free_after(const ca_tlsf *t, ca_node node) { return free_or_none(t, t->nodes[node].next); }
 
 /* --- spare nodes -------------------------------------------------------------------------------- */
+
+CA_INLINE bool spare_is_none(const ca_tlsf *t) { return !t->spare; }
 
 static ca_node spare_take(ca_tlsf *t)
 {
@@ -91,6 +94,12 @@ CA_INLINE void block_use(ca_tlsf *t, ca_node node, ca_node before)
 {
     (void)before;
     t->nodes[node].prev_free = CA_NODE_USED;
+}
+
+CA_INLINE void block_follows_used(ca_tlsf *t, ca_node node)
+{
+    (void)t;
+    (void)node;
 }
 
 /* The larger mark survives. */

@@ -97,7 +97,6 @@ void TLSF(reset)(tlsf *t)
     t->live = 0;
     t->fence = FIRST + 1;
     t->fresh = FIRST + 2;
-    t->spare = (uint32_t)(nodes_for(t->max_blocks) - t->fresh);
     node_set(t, 0, 0, 0, 0);
     node_set(t, FIRST, 0, t->capacity, t->fence);
     node_set(t, t->fence, t->capacity, 0, 0);
@@ -366,12 +365,12 @@ static int spare_audit(const tlsf *t, const audit *a)
 {
     uint64_t nodes = nodes_for(t->max_blocks) - t->fresh, chunks = a->chunks + t->words * BINS_A_WORD;
     for (node_index node = t->spare_list; node; node = t->nodes[node].next)
-        if (node >= t->fresh || ++nodes > t->spare || block_is_used(t, node))
+        if (node >= t->fresh || ++nodes > nodes_for(t->max_blocks) || block_is_used(t, node))
             return 6;
     for (node_index chunk = t->chunk_list; chunk; chunk = t->slots[chunk])
         if (chunk / CHUNK >= t->fresh_chunk || ++chunks > t->fresh_chunk)
             return 6;
-    return nodes != t->spare || nodes + a->used + a->free + 2 != nodes_for(t->max_blocks) || chunks != t->fresh_chunk ? 6 : 0;
+    return nodes + a->used + a->free + 2 != nodes_for(t->max_blocks) || chunks != t->fresh_chunk ? 6 : 0;
 }
 
 bool TLSF(is_valid)(const tlsf *t, int *which)

@@ -43,7 +43,7 @@ typedef struct tlsf_node {
  * [P3] the blocks from node FIRST on, by next, begin at 0, have at least 1 unit each, and end with the fence, at the capacity
  * [P4] no two neighbours are both free; a used block's back is the free block before it, or 0
  * [P5] free_total == the sum of the sizes of the free blocks; live == the number of used ones without the fence
- * [P6] spare == the number of nodes that are neither; no chunk is lost */
+ * [P6] no node and no chunk is lost */
 struct tlsf_struct {
     tlsf_node *nodes;
     node_index *slots;   /* chunks of places */
@@ -57,7 +57,6 @@ struct tlsf_struct {
     uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
     uint32_t max_blocks, live;
     uint32_t fresh;      /* nodes from here on were never used */
-    uint32_t spare;      /* nodes */
     uint32_t fresh_chunk;
     uint32_t own_places; /* places from here on are in chunks that any bin may get */
     node_index spare_list, chunk_list, fence;
@@ -130,10 +129,21 @@ CA_INLINE node_index free_after(const tlsf *t, node_index node)
     return block_is_used(t, after) ? 0 : after;
 }
 
+/* There are nodes for as many free ranges as max_blocks blocks can leave. */
+CA_INLINE bool spare_is_none(const tlsf *t)
+{
+    (void)t;
+    return false;
+}
+
+CA_INLINE node_index next_of_free(const tlsf *t, node_index node)
+{
+    return t->nodes[node].next;
+}
+
 CA_INLINE node_index spare_take(tlsf *t)
 {
     node_index node = t->spare_list;
-    t->spare--;
     if (CA_UNLIKELY(!node))
         return (node_index)t->fresh++;
     t->spare_list = t->nodes[node].next;
@@ -147,7 +157,6 @@ CA_INLINE void spare_give(tlsf *t, node_index node)
     used_clear(t, node);
 #endif
     t->spare_list = node;
-    t->spare++;
 }
 
 /* --- bins -------------------------------------------------------------------------------------------- */
@@ -169,7 +178,7 @@ CA_INLINE node_index bin_following(const tlsf *t, node_index node)
 }
 
 /* A chunk on top of the bin's others, which are full; its first place. */
-static CA_NOINLINE node_index chunk_push(tlsf *t, node_index top)
+CA_INLINE node_index chunk_push(tlsf *t, node_index top)
 {
     node_index chunk = t->chunk_list;
     if (chunk)
@@ -180,39 +189,43 @@ static CA_NOINLINE node_index chunk_push(tlsf *t, node_index top)
     return (node_index)(chunk + 1);
 }
 
-/* The topmost chunk is empty; the place where the one below ends. */
-static CA_NOINLINE node_index chunk_pop(tlsf *t, node_index chunk)
+/* The topmost chunk is empty: where the bin ends now.  A bin's own chunk stays. */
+CA_INLINE node_index chunk_pop(tlsf *t, unsigned bin, node_index chunk)
 {
+    if (chunk < t->own_places) {
+        t->second[bin / BINS_A_WORD] &= ~(1ULL << bin % BINS_A_WORD);
+        return chunk;
+    }
     node_index under = t->slots[chunk];
     t->slots[chunk] = t->chunk_list;
     t->chunk_list = chunk;
     return under;
 }
 
+/* pre: node, not marked used. */
 CA_INLINE void bin_insert(tlsf *t, node_index node, uint64_t size)
 {
     unsigned bin = ca_bin_floor(size);
     node_index top = t->bins[bin];
+    if (CA_UNLIKELY(top % CHUNK == 0)) /* only an empty bin ends there */
+        t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD;
     if (CA_UNLIKELY(top % CHUNK == CHUNK - 1))
         top = chunk_push(t, top);
     else
         top++;
-    t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD;
     t->bins[bin] = top;
     t->slots[top] = node;
     t->nodes[node].back = top;
     t->nodes[t->nodes[node].next].back = node;
 }
 
-/* The topmost place goes. */
-CA_INLINE void bin_drop(tlsf *t, unsigned bin, node_index top)
+/* The topmost place goes; the one below it. */
+CA_INLINE node_index bin_drop(tlsf *t, unsigned bin, node_index top)
 {
     top--;
-    if (CA_UNLIKELY((top % CHUNK == 0) & (top >= t->own_places)))
-        top = chunk_pop(t, top);
-    t->bins[bin] = top;
-    t->second[bin / BINS_A_WORD] ^= (uint64_t)(top % CHUNK == 0) << bin % BINS_A_WORD; /* empty now; no branch */
-    __builtin_prefetch(&t->nodes[t->slots[top]], 1); /* whom the bin gives next */
+    if (CA_UNLIKELY(top % CHUNK == 0))
+        top = chunk_pop(t, bin, top);
+    return t->bins[bin] = top;
 }
 
 CA_INLINE void bin_remove(tlsf *t, node_index node, uint64_t size)
@@ -221,13 +234,14 @@ CA_INLINE void bin_remove(tlsf *t, node_index node, uint64_t size)
     node_index place = t->nodes[node].back, top = t->bins[bin], last = t->slots[top];
     t->slots[place] = last;
     t->nodes[last].back = place;
-    bin_drop(t, bin, top);
+    (void)bin_drop(t, bin, top);
 }
 
 CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
 {
     node_index top = t->bins[bin], node = t->slots[top];
-    bin_drop(t, bin, top);
+    top = bin_drop(t, bin, top);
+    __builtin_prefetch(&t->nodes[t->slots[top]], 1); /* whom the bin gives next */
     return node;
 }
 
@@ -245,8 +259,12 @@ CA_INLINE void block_stretch(tlsf *t, node_index node, uint64_t size, node_index
 CA_INLINE void block_use(tlsf *t, node_index node, node_index before)
 {
     t->nodes[node].back = before;
-    t->nodes[block_next(t, node)].back = 0;
     used_set(t, node);
+}
+
+CA_INLINE void block_follows_used(tlsf *t, node_index node)
+{
+    t->nodes[block_next(t, node)].back = 0;
 }
 
 CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
@@ -256,7 +274,7 @@ CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
     (void)gone;
 }
 
-/* The block keeps its mark, the rest has none. */
+/* pre: not marked used. */
 CA_INLINE node_index block_split(tlsf *t, node_index node, uint64_t size, uint64_t rest_size)
 {
     node_index rest = spare_take(t);
@@ -264,8 +282,8 @@ CA_INLINE node_index block_split(tlsf *t, node_index node, uint64_t size, uint64
     r->offset = (node_offset)(n->offset + size);
     r->size = (node_offset)rest_size;
     n->size = (node_offset)size;
-    r->next = (node_index)(n->next & (node_index)~NEXT_USED);
-    n->next = (node_index)(rest | (n->next & NEXT_USED));
+    r->next = n->next;
+    n->next = rest;
 #if !USED_IN_NEXT
     used_clear(t, rest);
 #endif

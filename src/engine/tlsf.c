@@ -43,6 +43,7 @@ CA_INLINE void spare_give(ca_tlsf *t, ca_node node)
 
 /* --- bins ----------------------------------------------------------------------------------------- */
 
+CA_INLINE unsigned bin_count(const ca_tlsf *t) { return t->levels * CA_BIN_SECOND_LEVELS; }
 CA_INLINE ca_node bin_first(const ca_tlsf *t, unsigned bin) { return t->bins[bin]; }
 CA_INLINE ca_node bin_following(const ca_tlsf *t, ca_node node) { return t->nodes[node].next_free; }
 
@@ -69,7 +70,9 @@ CA_INLINE void bin_remove(ca_tlsf *t, ca_node node, uint64_t size)
         t->nodes[n->next_free].prev_free = n->prev_free;
     if (n->prev_free)
         t->nodes[n->prev_free].next_free = n->next_free;
-    else if (!(t->bins[bin] = n->next_free))
+    else
+        t->bins[bin] = n->next_free;
+    if (!t->bins[bin])
         t->second[bin / BINS_A_WORD] &= ~(1ULL << bin % BINS_A_WORD);
 }
 

@@ -7,6 +7,7 @@
  *   block_offset, block_size, block_next, block_is_used   of a block
  *   next_of_free                 block_next of a free block
  *   free_before, free_after      the neighbour of a used block if it is free, else 0
+ *   bin_count                    bins that there are
  *   bin_first, bin_following     the free blocks of one bin, in any order
  *   bin_insert                   files a block of a known size as free; it is in no bin
  *   bin_remove, bin_pop          the opposite, for any block and for bin_first; the block is in no bin then, and not yet used
@@ -60,7 +61,7 @@ CA_INLINE bool block_fits(const tlsf *t, node_index node, uint64_t size, uint64_
 static node_index last_resort(tlsf *t, uint64_t searched, uint64_t size, uint64_t align)
 {
     unsigned bin = ca_bin_floor(searched);
-    if (bin / BINS_A_WORD >= t->words || !t->scan_limit)
+    if (bin >= bin_count(t) || !t->scan_limit)
         return 0;
     t->scans++;
     uint32_t left = t->scan_limit;

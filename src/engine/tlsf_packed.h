@@ -1,14 +1,12 @@
 /* The public TLSF engines' metadata: small nodes, and each bin's blocks in arrays, not in lists through the nodes.
  *
- * A node is an offset and two numbers.  Its size is the distance to its neighbour's offset; the last block's neighbour is the
- * *fence*, a used block of no units at the end.
+ * A node is an offset, a size and two numbers.  After the last block comes the *fence*, a used block of no units.
  *
  *   used   back: the free block just before it, or 0      next: the block after it
  *   free   back: its place in the bins' arrays            next: the block after it (used)
  *   spare                                                 next: the next spare node
  *
- * So freeing reads the block before only where it is free, and no list neighbours: 6 lines of 16-byte nodes for a pair of free and
- * allocation, where doubly linked nodes of 28 to 32 bytes take 9.
+ * So freeing reads the block before only where it is free, and no list neighbours.
  *
  * A bin is a stack of chunks of 16 places.  Place 0 of a chunk is the place where the chunk below ends.  The first chunk is the bin's own:
  * chunk b is bin b's.  bins[] has the place of the bin's last block; place 0 of its own chunk: empty.  A block leaves from the
@@ -16,8 +14,8 @@
  *
  * Node 0 and bin 0 hold nothing: 0 is none, and place 0 of a bin's own chunk has node 0.
  *
- * Before it is included: node_index, node_offset (the field's type), the instance as `tlsf` and its struct tag as tlsf_struct, and USED_IN_NEXT (1: a used
- * node is marked in the top bit of `next`; 0: in a bitmap of its own).
+ * Before it is included: node_index, node_offset (the field's type), the instance as `tlsf` and its struct tag as tlsf_struct, and
+ * USED_IN_NEXT (1: a used node is marked in the top bit of `next`; 0: in a bitmap of its own).
  */
 #ifndef CA_ENGINE_TLSF_PACKED_H
 #define CA_ENGINE_TLSF_PACKED_H
@@ -160,6 +158,11 @@ CA_INLINE void spare_give(tlsf *t, node_index node)
 }
 
 /* --- bins -------------------------------------------------------------------------------------------- */
+
+CA_INLINE unsigned bin_count(const tlsf *t)
+{
+    return t->words * BINS_A_WORD;
+}
 
 CA_INLINE node_index bin_first(const tlsf *t, unsigned bin)
 {

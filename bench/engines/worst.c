@@ -85,16 +85,21 @@ static uint32_t empty_call(void)
 			if (adapter_random(&random, 50) == 0)                                                   \
 				size *= 100;                                                                    \
 			int what = is_live[slot];                                                               \
-			if (step < WARM_UP)                                                                     \
-				counted = own;                                                                  \
-			else                                                                                    \
-				trap_on();                                                                      \
-			if (what)                                                                               \
-				(void)INSTANCE##_free(it, block[slot]);                                         \
-			else                                                                                    \
+			HANDLE old = block[slot];                                                               \
+			if (step < WARM_UP && what) {                                                           \
+				(void)INSTANCE##_free(it, old);                                                 \
+			} else if (step < WARM_UP) {                                                            \
 				block[slot] = INSTANCE##_alloc(it, size);                                       \
-			if (step >= WARM_UP)                                                                    \
+			} else if (what) {                                                                      \
+				trap_on();                                                                      \
+				(void)INSTANCE##_free(it, old);                                                 \
 				trap_off();                                                                     \
+			} else {                                                                                \
+				trap_on();                                                                      \
+				HANDLE given = INSTANCE##_alloc(it, size);                                      \
+				trap_off();                                                                     \
+				block[slot] = given;                                                            \
+			}                                                                                       \
 			is_live[slot] = !what && (IS_LIVE);                                                     \
 			if (step >= WARM_UP && tallied[what] < calls)                                           \
 				tally[what][tallied[what]++] = counted - own;                                   \

@@ -6,7 +6,7 @@
 #include "engine/fit_sizes.h"
 
 typedef struct audit {
-    uint64_t free_total, used, free, nodes, leaves;
+    uint64_t free_total, used, free, nodes;
     uint64_t end;     /* of the block before, so far */
     bool last_free, begun;
     uint32_t last_leaf;
@@ -128,7 +128,9 @@ static uint64_t bin_audit(const fit *f, unsigned bin)
 
 static int fit_audit(const fit *f)
 {
-    audit a = {.begun = false};
+    audit a;
+    a.free_total = a.used = a.free = a.nodes = a.end = a.last_leaf = 0;
+    a.last_free = a.begun = false;
     int broken = order_audit(f, &a);
     if (broken)
         return broken;

@@ -79,7 +79,7 @@ void FIT(reset)(fit *f)
     }
     f->spare_node = f->spare_range = f->live = 0;
     f->fresh_node = f->fresh_range = 1;
-    f->ranges[0] = (free_range){.size = UNIT_MAX};
+    f->ranges[0].size = UNIT_MAX; /* nobody, larger than all */
     f->root = node_take(f);
     f->levels = 1;
     f->free_total = f->capacity;

@@ -11,6 +11,7 @@ enum { BINS_A_WORD = 64, BIN_NONE = CA_BIN_COUNT };
 CA_INLINE uint64_t block_offset(const ca_tlsf *t, ca_node node) { return t->nodes[node].offset; }
 CA_INLINE uint64_t block_size(const ca_tlsf *t, ca_node node) { return t->nodes[node].size; }
 CA_INLINE ca_node block_next(const ca_tlsf *t, ca_node node) { return t->nodes[node].next; }
+CA_INLINE ca_node next_of_free(const ca_tlsf *t, ca_node node) { return t->nodes[node].next; }
 
 CA_INLINE ca_node free_or_none(const ca_tlsf *t, ca_node node)
 {
@@ -21,6 +22,8 @@ CA_INLINE ca_node free_before(const ca_tlsf *t, ca_node node) { return free_or_n
 CA_INLINE ca_node free_after(const ca_tlsf *t, ca_node node) { return free_or_none(t, t->nodes[node].next); }
 
 /* --- spare nodes -------------------------------------------------------------------------------- */
+
+CA_INLINE bool spare_is_none(const ca_tlsf *t) { return !t->spare; }
 
 static ca_node spare_take(ca_tlsf *t)
 {
@@ -40,6 +43,7 @@ CA_INLINE void spare_give(ca_tlsf *t, ca_node node)
 
 /* --- bins ----------------------------------------------------------------------------------------- */
 
+CA_INLINE unsigned bin_count(const ca_tlsf *t) { return t->levels * CA_BIN_SECOND_LEVELS; }
 CA_INLINE ca_node bin_first(const ca_tlsf *t, unsigned bin) { return t->bins[bin]; }
 CA_INLINE ca_node bin_following(const ca_tlsf *t, ca_node node) { return t->nodes[node].next_free; }
 
@@ -66,7 +70,9 @@ CA_INLINE void bin_remove(ca_tlsf *t, ca_node node, uint64_t size)
         t->nodes[n->next_free].prev_free = n->prev_free;
     if (n->prev_free)
         t->nodes[n->prev_free].next_free = n->next_free;
-    else if (!(t->bins[bin] = n->next_free))
+    else
+        t->bins[bin] = n->next_free;
+    if (!t->bins[bin])
         t->second[bin / BINS_A_WORD] &= ~(1ULL << bin % BINS_A_WORD);
 }
 
@@ -91,6 +97,12 @@ CA_INLINE void block_use(ca_tlsf *t, ca_node node, ca_node before)
 {
     (void)before;
     t->nodes[node].prev_free = CA_NODE_USED;
+}
+
+CA_INLINE void block_follows_used(ca_tlsf *t, ca_node node)
+{
+    (void)t;
+    (void)node;
 }
 
 /* The larger mark survives. */

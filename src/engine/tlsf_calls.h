@@ -74,6 +74,14 @@ static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)
     return memory && needed && bytes >= needed && (uintptr_t)memory % ALIGN == 0;
 }
 
+CA_INLINE void node_set(tlsf *t, node_index node, uint64_t offset, uint64_t size, node_index next)
+{
+    t->nodes[node].offset = (node_offset)offset;
+    t->nodes[node].size = (node_offset)size;
+    t->nodes[node].back = 0;
+    t->nodes[node].next = next;
+}
+
 void TLSF(reset)(tlsf *t)
 {
     for (unsigned i = 0; i < sizeof t->second / sizeof *t->second; i++) {
@@ -89,10 +97,9 @@ void TLSF(reset)(tlsf *t)
     t->live = 0;
     t->fence = FIRST + 1;
     t->fresh = FIRST + 2;
-    t->spare = (uint32_t)(nodes_for(t->max_blocks) - t->fresh);
-    t->nodes[0] = (tlsf_node){0, 0, 0, 0};
-    t->nodes[FIRST] = (tlsf_node){0, (node_offset)t->capacity, 0, t->fence};
-    t->nodes[t->fence] = (tlsf_node){(node_offset)t->capacity, 0, 0, 0};
+    node_set(t, 0, 0, 0, 0);
+    node_set(t, FIRST, 0, t->capacity, t->fence);
+    node_set(t, t->fence, t->capacity, 0, 0);
     used_clear(t, FIRST);
     used_set(t, t->fence);
     t->free_total = t->capacity;
@@ -205,7 +212,7 @@ int TLSF(grow)(tlsf *t, uint64_t additional)
         t->fence = spare_take(t);
         t->nodes[last].next = t->fence;
         used_clear(t, last);
-        t->nodes[t->fence] = (tlsf_node){0, 0, 0, 0};
+        node_set(t, t->fence, 0, 0, 0);
         used_set(t, t->fence);
     }
     t->capacity += additional;
@@ -358,17 +365,18 @@ static int spare_audit(const tlsf *t, const audit *a)
 {
     uint64_t nodes = nodes_for(t->max_blocks) - t->fresh, chunks = a->chunks + t->words * BINS_A_WORD;
     for (node_index node = t->spare_list; node; node = t->nodes[node].next)
-        if (node >= t->fresh || ++nodes > t->spare || block_is_used(t, node))
+        if (node >= t->fresh || ++nodes > nodes_for(t->max_blocks) || block_is_used(t, node))
             return 6;
     for (node_index chunk = t->chunk_list; chunk; chunk = t->slots[chunk])
         if (chunk / CHUNK >= t->fresh_chunk || ++chunks > t->fresh_chunk)
             return 6;
-    return nodes != t->spare || nodes + a->used + a->free + 2 != nodes_for(t->max_blocks) || chunks != t->fresh_chunk ? 6 : 0;
+    return nodes + a->used + a->free + 2 != nodes_for(t->max_blocks) || chunks != t->fresh_chunk ? 6 : 0;
 }
 
 bool TLSF(is_valid)(const tlsf *t, int *which)
 {
-    audit a = {0, 0, 0, 0};
+    audit a;
+    a.free_total = a.used = a.free = a.chunks = 0;
     int broken = bins_audit(t, &a);
     if (!broken)
         broken = blocks_audit(t, &a);

@@ -5,15 +5,18 @@
  * (0: none), and as inline functions:
  *
  *   block_offset, block_size, block_next, block_is_used   of a block
+ *   next_of_free                 block_next of a free block
  *   free_before, free_after      the neighbour of a used block if it is free, else 0
+ *   bin_count                    bins that there are
  *   bin_first, bin_following     the free blocks of one bin, in any order
  *   bin_insert                   files a block of a known size as free; it is in no bin
  *   bin_remove, bin_pop          the opposite, for any block and for bin_first; the block is in no bin then, and not yet used
  *   block_split                  cuts a block that is in no bin; the rest is a block in no bin
- *   block_use                    marks a block used that is in no bin
+ *   block_use                    marks a block used that is in no bin; the free block before it, or 0
+ *   block_follows_used           tells the block after a used one, in use as well, what it follows
  *   block_stretch                sets a block's size and the neighbour after it
  *   block_swallow                what the caller keeps for a block that disappears into another (marks)
- *   spare_give                   gives a node back
+ *   spare_give, spare_is_none    gives a node back; whether there is none to take
  */
 #ifndef CA_ENGINE_TLSF_CORE_H
 #define CA_ENGINE_TLSF_CORE_H
@@ -58,7 +61,7 @@ CA_INLINE bool block_fits(const tlsf *t, node_index node, uint64_t size, uint64_
 static node_index last_resort(tlsf *t, uint64_t searched, uint64_t size, uint64_t align)
 {
     unsigned bin = ca_bin_floor(searched);
-    if (bin / BINS_A_WORD >= t->words || !t->scan_limit)
+    if (bin >= bin_count(t) || !t->scan_limit)
         return 0;
     t->scans++;
     uint32_t left = t->scan_limit;
@@ -71,11 +74,13 @@ static node_index last_resort(tlsf *t, uint64_t searched, uint64_t size, uint64_
 /* What the first bin that surely fits does not answer: alignment, and the last resort.  Any block of any bin. */
 static CA_NOINLINE node_index find_rare(tlsf *t, uint64_t size, uint64_t align)
 {
+    if (align == 1)
+        return last_resort(t, size, size, align);
     unsigned bin = bin_search(t, ca_bin_ceil(size));
     if (bin != BIN_NONE && block_fits(t, bin_first(t, bin), size, align))
         return bin_first(t, bin);
     uint64_t padded;
-    if (align > 1 && !__builtin_add_overflow(size, align - 1, &padded)) {
+    if (!__builtin_add_overflow(size, align - 1, &padded)) {
         bin = bin_search(t, ca_bin_ceil(padded));
         node_index node = bin != BIN_NONE ? bin_first(t, bin) : last_resort(t, padded, size, align);
         if (node)
@@ -106,9 +111,14 @@ CA_INLINE node_index block_alloc(tlsf *t, uint64_t size, uint64_t align)
         bin_insert(t, node, skip);
         node = block;
     }
-    block_use(t, node, before);
-    if (CA_LIKELY(all > size))
-        bin_insert(t, block_split(t, node, size, all - size), all - size);
+    if (CA_LIKELY(all > size)) {
+        node_index rest = block_split(t, node, size, all - size);
+        block_use(t, node, before);
+        bin_insert(t, rest, all - size);
+    } else {
+        block_use(t, node, before);
+        block_follows_used(t, node);
+    }
     return node;
 }
 
@@ -127,7 +137,7 @@ CA_INLINE node_index block_free(tlsf *t, node_index node)
     }
     if (after) {
         size += block_size(t, after);
-        next = block_next(t, after);
+        next = next_of_free(t, after);
         bin_remove(t, after, block_size(t, after));
         block_swallow(t, whole, after);
         spare_give(t, after);
@@ -146,18 +156,23 @@ CA_INLINE bool block_resize(tlsf *t, node_index node, uint64_t size, uint64_t *a
         *available = old + more;
     if (size == old)
         return true;
-    if (size > old + more || (!after && !t->spare))
+    if (size > old + more || (!after && spare_is_none(t)))
         return false;
+    node_index before = free_before(t, node), next = block_next(t, node), rest = 0;
     if (after) {
-        node_index next = block_next(t, after);
+        next = block_next(t, after);
         bin_remove(t, after, more);
         block_swallow(t, node, after);
         spare_give(t, after);
-        block_stretch(t, node, old + more, next);
-        block_use(t, node, free_before(t, node));
     }
+    block_stretch(t, node, old + more, next);
     if (old + more > size)
-        bin_insert(t, block_split(t, node, size, old + more - size), old + more - size);
+        rest = block_split(t, node, size, old + more - size);
+    block_use(t, node, before);
+    if (rest)
+        bin_insert(t, rest, old + more - size);
+    else
+        block_follows_used(t, node);
     t->free_total += old - size;
     return true;
 }

@@ -1,14 +1,12 @@
 /* The public TLSF engines' metadata: small nodes, and each bin's blocks in arrays, not in lists through the nodes.
  *
- * A node is an offset and two numbers.  Its size is the distance to its neighbour's offset; the last block's neighbour is the
- * *fence*, a used block of no units at the end.
+ * A node is an offset, a size and two numbers.  After the last block comes the *fence*, a used block of no units.
  *
  *   used   back: the free block just before it, or 0      next: the block after it
  *   free   back: its place in the bins' arrays            next: the block after it (used)
  *   spare                                                 next: the next spare node
  *
- * So freeing reads the block before only where it is free, and no list neighbours: 6 lines of 16-byte nodes for a pair of free and
- * allocation, where doubly linked nodes of 28 to 32 bytes take 9.
+ * So freeing reads the block before only where it is free, and no list neighbours.
  *
  * A bin is a stack of chunks of 16 places.  Place 0 of a chunk is the place where the chunk below ends.  The first chunk is the bin's own:
  * chunk b is bin b's.  bins[] has the place of the bin's last block; place 0 of its own chunk: empty.  A block leaves from the
@@ -16,8 +14,8 @@
  *
  * Node 0 and bin 0 hold nothing: 0 is none, and place 0 of a bin's own chunk has node 0.
  *
- * Before it is included: node_index, node_offset (the field's type), the instance as `tlsf` and its struct tag as tlsf_struct, and USED_IN_NEXT (1: a used
- * node is marked in the top bit of `next`; 0: in a bitmap of its own).
+ * Before it is included: node_index, node_offset (the field's type), the instance as `tlsf` and its struct tag as tlsf_struct, and
+ * USED_IN_NEXT (1: a used node is marked in the top bit of `next`; 0: in a bitmap of its own).
  */
 #ifndef CA_ENGINE_TLSF_PACKED_H
 #define CA_ENGINE_TLSF_PACKED_H
@@ -43,7 +41,7 @@ typedef struct tlsf_node {
  * [P3] the blocks from node FIRST on, by next, begin at 0, have at least 1 unit each, and end with the fence, at the capacity
  * [P4] no two neighbours are both free; a used block's back is the free block before it, or 0
  * [P5] free_total == the sum of the sizes of the free blocks; live == the number of used ones without the fence
- * [P6] spare == the number of nodes that are neither; no chunk is lost */
+ * [P6] no node and no chunk is lost */
 struct tlsf_struct {
     tlsf_node *nodes;
     node_index *slots;   /* chunks of places */
@@ -57,7 +55,6 @@ struct tlsf_struct {
     uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
     uint32_t max_blocks, live;
     uint32_t fresh;      /* nodes from here on were never used */
-    uint32_t spare;      /* nodes */
     uint32_t fresh_chunk;
     uint32_t own_places; /* places from here on are in chunks that any bin may get */
     node_index spare_list, chunk_list, fence;
@@ -130,10 +127,21 @@ CA_INLINE node_index free_after(const tlsf *t, node_index node)
     return block_is_used(t, after) ? 0 : after;
 }
 
+/* There are nodes for as many free ranges as max_blocks blocks can leave. */
+CA_INLINE bool spare_is_none(const tlsf *t)
+{
+    (void)t;
+    return false;
+}
+
+CA_INLINE node_index next_of_free(const tlsf *t, node_index node)
+{
+    return t->nodes[node].next;
+}
+
 CA_INLINE node_index spare_take(tlsf *t)
 {
     node_index node = t->spare_list;
-    t->spare--;
     if (CA_UNLIKELY(!node))
         return (node_index)t->fresh++;
     t->spare_list = t->nodes[node].next;
@@ -147,10 +155,14 @@ CA_INLINE void spare_give(tlsf *t, node_index node)
     used_clear(t, node);
 #endif
     t->spare_list = node;
-    t->spare++;
 }
 
 /* --- bins -------------------------------------------------------------------------------------------- */
+
+CA_INLINE unsigned bin_count(const tlsf *t)
+{
+    return t->words * BINS_A_WORD;
+}
 
 CA_INLINE node_index bin_first(const tlsf *t, unsigned bin)
 {
@@ -169,7 +181,7 @@ CA_INLINE node_index bin_following(const tlsf *t, node_index node)
 }
 
 /* A chunk on top of the bin's others, which are full; its first place. */
-static CA_NOINLINE node_index chunk_push(tlsf *t, node_index top)
+CA_INLINE node_index chunk_push(tlsf *t, node_index top)
 {
     node_index chunk = t->chunk_list;
     if (chunk)
@@ -180,39 +192,43 @@ static CA_NOINLINE node_index chunk_push(tlsf *t, node_index top)
     return (node_index)(chunk + 1);
 }
 
-/* The topmost chunk is empty; the place where the one below ends. */
-static CA_NOINLINE node_index chunk_pop(tlsf *t, node_index chunk)
+/* The topmost chunk is empty: where the bin ends now.  A bin's own chunk stays. */
+CA_INLINE node_index chunk_pop(tlsf *t, unsigned bin, node_index chunk)
 {
+    if (chunk < t->own_places) {
+        t->second[bin / BINS_A_WORD] &= ~(1ULL << bin % BINS_A_WORD);
+        return chunk;
+    }
     node_index under = t->slots[chunk];
     t->slots[chunk] = t->chunk_list;
     t->chunk_list = chunk;
     return under;
 }
 
+/* pre: node, not marked used. */
 CA_INLINE void bin_insert(tlsf *t, node_index node, uint64_t size)
 {
     unsigned bin = ca_bin_floor(size);
     node_index top = t->bins[bin];
+    if (CA_UNLIKELY(top % CHUNK == 0)) /* only an empty bin ends there */
+        t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD;
     if (CA_UNLIKELY(top % CHUNK == CHUNK - 1))
         top = chunk_push(t, top);
     else
         top++;
-    t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD;
     t->bins[bin] = top;
     t->slots[top] = node;
     t->nodes[node].back = top;
     t->nodes[t->nodes[node].next].back = node;
 }
 
-/* The topmost place goes. */
-CA_INLINE void bin_drop(tlsf *t, unsigned bin, node_index top)
+/* The topmost place goes; the one below it. */
+CA_INLINE node_index bin_drop(tlsf *t, unsigned bin, node_index top)
 {
     top--;
-    if (CA_UNLIKELY((top % CHUNK == 0) & (top >= t->own_places)))
-        top = chunk_pop(t, top);
-    t->bins[bin] = top;
-    t->second[bin / BINS_A_WORD] ^= (uint64_t)(top % CHUNK == 0) << bin % BINS_A_WORD; /* empty now; no branch */
-    __builtin_prefetch(&t->nodes[t->slots[top]], 1); /* whom the bin gives next */
+    if (CA_UNLIKELY(top % CHUNK == 0))
+        top = chunk_pop(t, bin, top);
+    return t->bins[bin] = top;
 }
 
 CA_INLINE void bin_remove(tlsf *t, node_index node, uint64_t size)
@@ -221,13 +237,14 @@ CA_INLINE void bin_remove(tlsf *t, node_index node, uint64_t size)
     node_index place = t->nodes[node].back, top = t->bins[bin], last = t->slots[top];
     t->slots[place] = last;
     t->nodes[last].back = place;
-    bin_drop(t, bin, top);
+    (void)bin_drop(t, bin, top);
 }
 
 CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
 {
     node_index top = t->bins[bin], node = t->slots[top];
-    bin_drop(t, bin, top);
+    top = bin_drop(t, bin, top);
+    __builtin_prefetch(&t->nodes[t->slots[top]], 1); /* whom the bin gives next */
     return node;
 }
 
@@ -245,8 +262,12 @@ CA_INLINE void block_stretch(tlsf *t, node_index node, uint64_t size, node_index
 CA_INLINE void block_use(tlsf *t, node_index node, node_index before)
 {
     t->nodes[node].back = before;
-    t->nodes[block_next(t, node)].back = 0;
     used_set(t, node);
+}
+
+CA_INLINE void block_follows_used(tlsf *t, node_index node)
+{
+    t->nodes[block_next(t, node)].back = 0;
 }
 
 CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
@@ -256,7 +277,7 @@ CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
     (void)gone;
 }
 
-/* The block keeps its mark, the rest has none. */
+/* pre: not marked used. */
 CA_INLINE node_index block_split(tlsf *t, node_index node, uint64_t size, uint64_t rest_size)
 {
     node_index rest = spare_take(t);
@@ -264,8 +285,8 @@ CA_INLINE node_index block_split(tlsf *t, node_index node, uint64_t size, uint64
     r->offset = (node_offset)(n->offset + size);
     r->size = (node_offset)rest_size;
     n->size = (node_offset)size;
-    r->next = (node_index)(n->next & (node_index)~NEXT_USED);
-    n->next = (node_index)(rest | (n->next & NEXT_USED));
+    r->next = n->next;
+    n->next = rest;
 #if !USED_IN_NEXT
     used_clear(t, rest);
 #endif

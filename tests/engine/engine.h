@@ -18,7 +18,7 @@ typedef struct engine {
     const char *name;
     uint64_t most_capacity;
     uint32_t most_blocks;
-    bool may_round; /* with the scan off, a range of up to 12.5 % more than asked for may be missed */
+    bool may_round; /* the tlsf engines: good fit, and handles with nodes; else best fit, and offset and size are the handle */
     void *(*create)(uint64_t capacity, uint32_t max_blocks);
     void (*destroy)(void *);
     void *(*clone)(const void *);

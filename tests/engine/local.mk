@@ -16,3 +16,5 @@ tests_engine_random_SOURCES = tests/engine/random.c $(tests_engine_headers)
 tests_engine_random_LDADD = $(top_builddir)/libctxalloc.la
 tests_engine_exhaustive_SOURCES = tests/engine/exhaustive.c $(tests_engine_headers)
 tests_engine_exhaustive_LDADD = $(top_builddir)/libctxalloc.la
+dist_check_SCRIPTS += tests/engine/freestanding.sh
+TESTS += tests/engine/freestanding.sh

@@ -297,7 +297,7 @@ static void pieces_share_pages(void **state)
         model_check(one);
         model_free(one);
     }
-    assert_true(ca_region_get_usage().given <= given + (1 << 20));
+    assert_true(ca_region_get_usage().given <= given + (2 << 20)); /* an extent or two may stay */
 }
 
 static void a_limit_stops_it_and_nothing_is_lost(void **state)

@@ -90,7 +90,7 @@ static inline size_t bench_random_size(struct bench_random *random, const struct
 static inline void bench_write(void *block, size_t bytes)
 {
 	enum { WHOLE = 256, MIDDLE = 32 * 1024, LINE = 64, PAGE = 4096 };
-	unsigned char *at = block;
+	unsigned char *at = (unsigned char *)block;
 
 	if (bytes <= WHOLE) {
 		memset(at, 0x5a, bytes);

@@ -27,13 +27,13 @@ static void *unwinder(const char *name)
     return library ? dlsym(library, name) : NULL;
 }
 
-int __gcc_personality_v0(int version, int actions, uint64_t class, struct _Unwind_Exception *e, struct _Unwind_Context *c)
+__attribute__((used)) int __gcc_personality_v0(int version, int actions, uint64_t class, struct _Unwind_Exception *e, struct _Unwind_Context *c)
 {
     personality *real = (personality *)(uintptr_t)unwinder("__gcc_personality_v0");
     return real ? real(version, actions, class, e, c) : CONTINUE_UNWIND;
 }
 
-void _Unwind_Resume(struct _Unwind_Exception *e)
+__attribute__((used)) void _Unwind_Resume(struct _Unwind_Exception *e)
 {
     resume *real = (resume *)(uintptr_t)unwinder("_Unwind_Resume");
     if (real)

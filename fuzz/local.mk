@@ -2,6 +2,10 @@
 #   ./configure CC=clang-16 --enable-fuzzers        (and better with --enable-faults: the heap target then lets system calls fail)
 # and have their own build of the layers, with the fuzzer's and the sanitizers' instrumentation.  malloc stays the C library's.
 fuzz_targets = fuzz/tlsf fuzz/heap fuzz/remote fuzz/options
+fuzz_targets += fuzz/engine_blocks fuzz/engine_chunks fuzz/engine_bump
+fuzz_targets += $(fuzz_ranges)
+# The public range engines, one program each of one source; their memory is the C library's malloc's.
+fuzz_ranges = fuzz/ranges_tlsf fuzz/ranges_tlsf16 fuzz/ranges_fit fuzz/ranges_fit64
 FUZZ_SECONDS = 60
 
 fuzz_flags = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
@@ -34,6 +38,34 @@ fuzz_options_SOURCES = fuzz/options.c fuzz/fuzz.h
 fuzz_options_CFLAGS = $(fuzz_cflags)
 fuzz_options_LDFLAGS = $(fuzz_ldflags)
 fuzz_options_LDADD = fuzz/libfuzzcore.la
+fuzz_engine_blocks_SOURCES = fuzz/engine_blocks.c fuzz/fuzz.h
+fuzz_engine_blocks_CFLAGS = $(fuzz_cflags)
+fuzz_engine_blocks_LDFLAGS = $(fuzz_ldflags)
+fuzz_engine_blocks_LDADD = fuzz/libfuzzcore.la
+fuzz_engine_chunks_SOURCES = fuzz/engine_chunks.c fuzz/fuzz.h
+fuzz_engine_chunks_CFLAGS = $(fuzz_cflags)
+fuzz_engine_chunks_LDFLAGS = $(fuzz_ldflags)
+fuzz_engine_chunks_LDADD = fuzz/libfuzzcore.la
+fuzz_engine_bump_SOURCES = fuzz/engine_bump.c fuzz/fuzz.h
+fuzz_engine_bump_CFLAGS = $(fuzz_cflags)
+fuzz_engine_bump_LDFLAGS = $(fuzz_ldflags)
+fuzz_engine_bump_LDADD = fuzz/libfuzzcore.la
+fuzz_ranges_tlsf_SOURCES = fuzz/ranges.c src/api/engine_memory.c fuzz/fuzz.h tests/engine/engine.h
+fuzz_ranges_tlsf_CFLAGS = $(fuzz_cflags) -DFUZZ_ENGINE=0
+fuzz_ranges_tlsf_LDFLAGS = $(fuzz_ldflags)
+fuzz_ranges_tlsf_LDADD = fuzz/libfuzzcore.la
+fuzz_ranges_tlsf16_SOURCES = fuzz/ranges.c src/api/engine_memory.c fuzz/fuzz.h tests/engine/engine.h
+fuzz_ranges_tlsf16_CFLAGS = $(fuzz_cflags) -DFUZZ_ENGINE=1
+fuzz_ranges_tlsf16_LDFLAGS = $(fuzz_ldflags)
+fuzz_ranges_tlsf16_LDADD = fuzz/libfuzzcore.la
+fuzz_ranges_fit_SOURCES = fuzz/ranges.c src/api/engine_memory.c fuzz/fuzz.h tests/engine/engine.h
+fuzz_ranges_fit_CFLAGS = $(fuzz_cflags) -DFUZZ_ENGINE=2
+fuzz_ranges_fit_LDFLAGS = $(fuzz_ldflags)
+fuzz_ranges_fit_LDADD = fuzz/libfuzzcore.la
+fuzz_ranges_fit64_SOURCES = fuzz/ranges.c src/api/engine_memory.c fuzz/fuzz.h tests/engine/engine.h
+fuzz_ranges_fit64_CFLAGS = $(fuzz_cflags) -DFUZZ_ENGINE=3
+fuzz_ranges_fit64_LDFLAGS = $(fuzz_ldflags)
+fuzz_ranges_fit64_LDADD = fuzz/libfuzzcore.la
 
 # `make fuzz-short` tries everything for FUZZ_SECONDS a run; `make fuzz-long FUZZ_SECONDS=14400` goes on from what the last one found.
 fuzz-short: $(fuzz_targets)

@@ -24,6 +24,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ctxalloc/engine.h>
+#include <ctxalloc/tlsf.h>
+#include <ctxalloc/fit.h>
+#include <ctxalloc/blocks.h>
+#include <ctxalloc/chunks.h>
+#include <ctxalloc/bump.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif

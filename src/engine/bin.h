@@ -22,9 +22,7 @@ enum {
 /* The bin whose smallest size is the largest that is <= size: where a free range of this size is filed. */
 CA_INLINE unsigned ca_bin_floor(uint64_t size)
 {
-    if (size < CA_BIN_SECOND_LEVELS)
-        return (unsigned)size;
-    unsigned exponent = ca_bit_high(size) - CA_BIN_MANTISSA_BITS;
+    unsigned exponent = ca_bit_high(size | CA_BIN_SECOND_LEVELS) - CA_BIN_MANTISSA_BITS; /* 0 for both exact levels: no branch */
     return (exponent << CA_BIN_MANTISSA_BITS) + (unsigned)(size >> exponent);
 }
 
@@ -40,8 +38,8 @@ CA_INLINE uint64_t ca_bin_size(unsigned bin)
 /* The first bin of which every range is >= size: where a search for this size starts.  May be CA_BIN_COUNT: none. */
 CA_INLINE unsigned ca_bin_ceil(uint64_t size)
 {
-    unsigned bin = ca_bin_floor(size);
-    return bin + (ca_bin_size(bin) != size);
+    unsigned some = size != 0;
+    return ca_bin_floor(size - some) + some; /* one past the bin of the next smaller size */
 }
 
 #endif

@@ -1,11 +1,14 @@
 /* The TLSF offset engine: allocates ranges of an abstract address space; never touches what it allocates.
  *
  * What it manages is a set of ranges [offset, offset + size) in units of the caller's choice, added and removed whole.
- * Its state is a node for each block, used or free, in an array of the caller's, plus list heads and two levels of bitmaps.
+ * Its state is a node for each block, used or free, in an array of the caller's, plus list heads and a bitmap.
  *
  *   ca_tlsf            bitmaps say which bins hold free blocks
  *     bins[]   ──────> free blocks of one bin, doubly linked through their nodes (next_free, prev_free)
  *     nodes[]          blocks of one range, doubly linked in order of address (next, prev)
+ *
+ * Two uses: the heap's page numbers (these calls, many ranges, nodes shared by all heaps), and the public ctxalloc_tlsf
+ * (one range, nodes of its own, smaller).  They share the algorithm, tlsf_core.h, and differ in how metadata is laid out.
  *
  * Owner: whoever holds the instance; no lock, one thread at a time.  Cost: every call is O(1) (a few dozen instructions)
  * except the last-resort scan of ca_tlsf_alloc, bounded by `scan_limit`, and ca_tlsf_is_valid.
@@ -31,7 +34,10 @@ typedef struct ca_tlsf_node {
 
 #define CA_NODE_USED UINT32_MAX /* in prev_free: the block is allocated */
 
-/* [T1] a bit of `second[f]` is set iff that bin's list is not empty; a bit of `first` iff second[f] != 0
+/* Bitmap words for `levels` first levels of 8 bins: a word has 64 bins, so that a search seldom needs a second one. */
+#define CA_TLSF_WORDS(levels) (((levels) * CA_BIN_SECOND_LEVELS + 63) / 64)
+
+/* [T1] a bit of `second` is set iff that bin's list is not empty
  * [T2] a free block is in the list of bin ca_bin_floor(size)
  * [T3] neighbours join: offset + size == next's offset, and next's prev is this one
  * [T4] no two neighbours are both free
@@ -41,19 +47,19 @@ typedef struct ca_tlsf {
     ca_tlsf_node *nodes; /* may be shared by several instances: each uses the nodes it was given */
     uint32_t *marks;     /* the caller's word for each node, or NULL: a split copies it, a merge keeps the larger */
     ca_node *bins;       /* `levels` * 8 list heads */
-    uint8_t *second;     /* `levels` bitmaps */
-    uint64_t first;
+    uint64_t *second;    /* a bit for each bin, `words` words */
     uint64_t bias;       /* added to an offset before it is aligned: where the managed space begins in what it is part of */
     uint64_t free_total; /* units */
     uint64_t scans;      /* how often the last-resort scan ran */
     ca_node spare_list;
     uint32_t spare;
+    uint32_t words;      /* CA_TLSF_WORDS(levels) */
     uint32_t levels;     /* first levels in use: the largest range has a bin below levels * 8 */
     uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
 } ca_tlsf;
 
 /* bins and second must be zero. */
-void ca_tlsf_init(ca_tlsf *tlsf, ca_tlsf_node *nodes, uint32_t *marks, ca_node *bins, uint8_t *second, uint32_t levels);
+void ca_tlsf_init(ca_tlsf *tlsf, ca_tlsf_node *nodes, uint32_t *marks, ca_node *bins, uint64_t *second, uint32_t levels);
 
 /* Nodes first … first + count - 1 are this instance's from now on. */
 void ca_tlsf_give_nodes(ca_tlsf *tlsf, ca_node first, uint32_t count);

@@ -39,7 +39,9 @@ CA_COLD ca_target *ca_context_home(void)
     return home ? &home->target : &ca_target_none;
 }
 
-bool ca_context_switch(ca_context *to)
+/* Never part of another function: ctxalloc_run calls it on both sides of the program's function, where a coroutine may come back in another thread, and
+ * a compiler takes it that the address of a thread's variable stays what it was. */
+CA_NOINLINE bool ca_context_switch(ca_context *to)
 {
     return ca_context_switch_fast(to);
 }

@@ -116,7 +116,7 @@ typedef struct ca_heap {
     ca_bin class_bins[CA_CLASSES];
     ca_tlsf pages;
     ca_node page_bins[CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS];
-    uint8_t page_second[CA_HEAP_LEVELS];
+    uint64_t page_second[CA_TLSF_WORDS(CA_HEAP_LEVELS)];
     uint64_t extent_pages; /* in all extents */
     uint64_t large_pages;  /* in live large blocks */
     uint64_t large_count;

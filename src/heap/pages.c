@@ -133,7 +133,7 @@ void ca_pages_drop(ca_heap *heap)
     CA_STORE(&heap->extent_pages, 0);
     memset(heap->page_bins, 0, sizeof heap->page_bins);
     memset(heap->page_second, 0, sizeof heap->page_second);
-    tlsf->first = tlsf->free_total = 0;
+    tlsf->free_total = 0;
     tlsf->spare_list = CA_NODE_NONE;
     tlsf->spare = 0;
     if (!heap->node_batches)

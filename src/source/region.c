@@ -49,7 +49,7 @@ static struct {
     uint32_t now;
     uint64_t given; /* pages */
     ca_node bins[CA_BIN_COUNT];
-    uint8_t second[CA_BIN_FIRST_LEVELS];
+    uint64_t second[CA_TLSF_WORDS(CA_BIN_FIRST_LEVELS)];
 } region;
 
 /* --- metadata ----------------------------------------------------------------------------------------- */
@@ -512,7 +512,7 @@ unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, u
         for (ca_node node = tlsf->bins[*cursor]; node && looks > 1 && done < most; node = tlsf->nodes[node].next_free, looks--)
             if (tlsf->marks[node] && (age == 0 || now - tlsf->marks[node] > ticks))
                 done += block_purge(tlsf, node);
-        bool skip = *cursor % CA_BIN_SECOND_LEVELS == 0 && !tlsf->second[*cursor / CA_BIN_SECOND_LEVELS];
+        bool skip = *cursor % CA_BIN_SECOND_LEVELS == 0 && !(tlsf->second[*cursor / 64] >> *cursor % 64 & 0xff);
         unsigned step = skip ? CA_BIN_SECOND_LEVELS : 1;
         seen += step;
         *cursor = *cursor + step < all ? *cursor + step : 0;

@@ -19,7 +19,7 @@ typedef struct world {
     ca_tlsf tlsf;
     ca_tlsf_node nodes[NODES + 1];
     ca_node bins[LEVELS * CA_BIN_SECOND_LEVELS];
-    uint8_t second[LEVELS];
+    uint64_t second[CA_TLSF_WORDS(LEVELS)];
     uint8_t owner[UNITS]; /* the model: the node that has each unit, 0: free */
 } world;
 

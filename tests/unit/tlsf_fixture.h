@@ -14,7 +14,7 @@ typedef struct fixture {
     ca_tlsf_node nodes[FIXTURE_NODES];
     uint32_t marks[FIXTURE_NODES];
     ca_node bins[CA_BIN_COUNT];
-    uint8_t second[CA_BIN_FIRST_LEVELS];
+    uint64_t second[CA_TLSF_WORDS(CA_BIN_FIRST_LEVELS)];
 } fixture;
 
 /* count < FIXTURE_NODES */

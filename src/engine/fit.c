@@ -1,0 +1,3 @@
+#include "engine/fit32.h"
+
+#include "engine/fit_calls.h"

@@ -1,0 +1,66 @@
+/* The best-fit engine's metadata.
+ *
+ *   leaves   all blocks in order of offset: a B+ tree (Bayer and McCreight, 1972) of wide nodes, so that a search waits for one or two
+ *            cache misses.  A block's size is the distance to the next one's offset.
+ *   ranges   the free blocks once more, by size: for each bin of engine/bin.h a digital tree over the bits of the size that the bin
+ *            leaves open, with a list of those of equal size (as in D. Lea's malloc).  A bitmap finds the next bin.
+ *
+ * Before it is included: unit, fit, fit_struct, UNIT_MAX. */
+#ifndef CA_ENGINE_FIT_TYPES_H
+#define CA_ENGINE_FIT_TYPES_H
+
+#ifndef FIT
+#include "engine/fit32.h"
+#endif
+#include "base/base.h"
+#include "engine/bin.h"
+
+/* In a loop: it stays one, and does not become a call of memset or memcpy, which a freestanding program may lack. */
+#define KEEP_LOOP() __asm__ volatile("")
+
+enum {
+    TREE_MOST = 32,  /* entries of a node */
+    TREE_LEAST = 12, /* but the root */
+    TREE_LEVELS = 10, /* 12^9 > 2^32 */
+    WORDS = (CA_BIN_COUNT + 63) / 64
+};
+
+/* A node of the B+ tree. An entry of an inner node: a child, and the child's first key. */
+typedef struct tree_node {
+    unit key[TREE_MOST];       /* ascending; UNIT_MAX past the end, so that a search need not stop there */
+    uint32_t value[TREE_MOST]; /* leaf: the free range, 0: used; inner: the child */
+    uint32_t count;
+    uint32_t prev, next;       /* leaves: in order; 0: none. spare: next */
+    uint32_t is_leaf;          /* and in use */
+} tree_node;
+
+/* A free block in its bin. */
+typedef struct free_range {
+    unit offset, size;
+    uint32_t prev, next;  /* others of the same size: a ring */
+    uint32_t child[2];    /* in the tree: by the next bit of the size */
+    uint32_t parent;      /* in the tree; 0: the root; NOT_IN_TREE: only in a ring. spare: the next */
+    uint32_t leaf;        /* where its block was in the order last; it may have moved */
+} free_range;
+
+#define NOT_IN_TREE UINT32_MAX
+
+/* [F1] a bit of `bits` is set iff that bin has a range
+ * [F2] a free block's range is in bin ca_bin_floor(size), in the subtree that the bits of its size lead to; all of a ring have one size
+ * [F3] blocks ascend from 0; the last ends at the capacity
+ * [F4] no two neighbours are both free
+ * [F5] free_total == the sum of the sizes of the free blocks; live == the number of used ones
+ * [F6] every node of the tree but the root has TREE_LEAST to TREE_MOST entries, all leaves lie equally deep; no node or range is lost */
+struct fit_struct {
+    tree_node *nodes;
+    free_range *ranges;
+    uint64_t magic;
+    uint64_t capacity, free_total; /* units */
+    uint32_t max_blocks, live;
+    uint32_t root, levels;         /* levels: 1: the root is a leaf */
+    uint32_t spare_node, fresh_node, spare_range, fresh_range;
+    uint64_t bits[WORDS];
+    uint32_t bins[CA_BIN_COUNT];   /* roots */
+};
+
+#endif

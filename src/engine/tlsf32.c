@@ -1,0 +1,3 @@
+#include "engine/tlsf32.h"
+
+#include "engine/tlsf_calls.h"

@@ -1,0 +1,299 @@
+/* The public TLSF engines' metadata: small nodes, and each bin's blocks in arrays, not in lists through the nodes.
+ *
+ * A node is an offset, a size and two numbers.  After the last block comes the *fence*, a used block of no units.
+ *
+ *   used   back: the free block just before it, or 0      next: the block after it
+ *   free   back: its place in the bins' arrays            next: the block after it (used)
+ *   spare                                                 next: the next spare node
+ *
+ * So freeing reads the block before only where it is free, and no list neighbours.
+ *
+ * A bin is a stack of chunks of 16 places.  Place 0 of a chunk is the place where the chunk below ends.  The first chunk is the bin's own:
+ * chunk b is bin b's.  bins[] has the place of the bin's last block; place 0 of its own chunk: empty.  A block leaves from the
+ * middle by giving its place to the last one.
+ *
+ * Node 0 and bin 0 hold nothing: 0 is none, and place 0 of a bin's own chunk has node 0.
+ *
+ * Before it is included: node_index, node_offset (the field's type), the instance as `tlsf` and its struct tag as tlsf_struct, and
+ * USED_IN_NEXT (1: a used node is marked in the top bit of `next`; 0: in a bitmap of its own).
+ */
+#ifndef CA_ENGINE_TLSF_PACKED_H
+#define CA_ENGINE_TLSF_PACKED_H
+
+#ifndef TLSF
+#include "engine/tlsf32.h"
+#endif
+#include "base/base.h"
+#include "engine/bin.h"
+
+/* In a loop: it stays one, and does not become a call of memset or memcpy, which a freestanding program may lack. */
+#define KEEP_LOOP() __asm__ volatile("")
+
+enum { BINS_A_WORD = 64, BIN_NONE = CA_BIN_COUNT, CHUNK = 16, MOST_WORDS = (CA_BIN_COUNT + 63) / 64 };
+
+typedef struct tlsf_node {
+    node_offset offset, size;
+    node_index back, next;
+} tlsf_node;
+
+/* [P1] a bit of `second` is set iff that bin is not empty
+ * [P2] a free block is in bin ca_bin_floor(size), and its back is its place there
+ * [P3] the blocks from node FIRST on, by next, begin at 0, have at least 1 unit each, and end with the fence, at the capacity
+ * [P4] no two neighbours are both free; a used block's back is the free block before it, or 0
+ * [P5] free_total == the sum of the sizes of the free blocks; live == the number of used ones without the fence
+ * [P6] no node and no chunk is lost */
+struct tlsf_struct {
+    tlsf_node *nodes;
+    node_index *slots;   /* chunks of places */
+    uint64_t second[MOST_WORDS]; /* a bit for each bin */
+    uint64_t free_total; /* units */
+    uint64_t capacity;   /* units */
+    uint64_t scans;      /* how often the last-resort scan ran */
+    uint64_t bias;       /* 0 */
+    uint32_t words;      /* of second, in use: bins for sizes up to `most` */
+    uint64_t most;       /* units: the largest capacity that there are bins for */
+    uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
+    uint32_t max_blocks, live;
+    uint32_t fresh;      /* nodes from here on were never used */
+    uint32_t fresh_chunk;
+    uint32_t own_places; /* places from here on are in chunks that any bin may get */
+    node_index spare_list, chunk_list, fence;
+    uint64_t magic;
+    uint64_t *used;      /* a bit for each node, where it is not in next */
+    node_index bins[MOST_WORDS * 64];
+};
+
+enum { FIRST = 1 }; /* the block at offset 0: splits and merges keep the lower block's node */
+
+/* --- nodes ------------------------------------------------------------------------------------------- */
+
+#if USED_IN_NEXT
+#define NEXT_USED ((node_index)1 << (8 * sizeof(node_index) - 1))
+#else
+#define NEXT_USED ((node_index)0)
+#endif
+
+CA_INLINE bool block_is_used(const tlsf *t, node_index node)
+{
+#if USED_IN_NEXT
+    return t->nodes[node].next & NEXT_USED;
+#else
+    return t->used[node / 64] >> node % 64 & 1;
+#endif
+}
+
+CA_INLINE void used_set(tlsf *t, node_index node)
+{
+#if USED_IN_NEXT
+    t->nodes[node].next |= NEXT_USED;
+#else
+    t->used[node / 64] |= 1ULL << node % 64;
+#endif
+}
+
+/* For what never was used as well. */
+CA_INLINE void used_clear(tlsf *t, node_index node)
+{
+#if USED_IN_NEXT
+    t->nodes[node].next &= (node_index)~NEXT_USED;
+#else
+    t->used[node / 64] &= ~(1ULL << node % 64);
+#endif
+}
+
+CA_INLINE uint64_t block_offset(const tlsf *t, node_index node)
+{
+    return t->nodes[node].offset;
+}
+
+CA_INLINE node_index block_next(const tlsf *t, node_index node)
+{
+    return (node_index)(t->nodes[node].next & (node_index)~NEXT_USED);
+}
+
+CA_INLINE uint64_t block_size(const tlsf *t, node_index node)
+{
+    return t->nodes[node].size;
+}
+
+CA_INLINE node_index free_before(const tlsf *t, node_index node)
+{
+    return t->nodes[node].back;
+}
+
+CA_INLINE node_index free_after(const tlsf *t, node_index node)
+{
+    node_index after = block_next(t, node);
+    return block_is_used(t, after) ? 0 : after;
+}
+
+/* There are nodes for as many free ranges as max_blocks blocks can leave. */
+CA_INLINE bool spare_is_none(const tlsf *t)
+{
+    (void)t;
+    return false;
+}
+
+CA_INLINE node_index next_of_free(const tlsf *t, node_index node)
+{
+    return t->nodes[node].next;
+}
+
+CA_INLINE node_index spare_take(tlsf *t)
+{
+    node_index node = t->spare_list;
+    if (CA_UNLIKELY(!node))
+        return (node_index)t->fresh++;
+    t->spare_list = t->nodes[node].next;
+    return node;
+}
+
+CA_INLINE void spare_give(tlsf *t, node_index node)
+{
+    t->nodes[node].next = t->spare_list; /* not marked used */
+#if !USED_IN_NEXT
+    used_clear(t, node);
+#endif
+    t->spare_list = node;
+}
+
+/* --- bins -------------------------------------------------------------------------------------------- */
+
+CA_INLINE unsigned bin_count(const tlsf *t)
+{
+    return t->words * BINS_A_WORD;
+}
+
+CA_INLINE node_index bin_first(const tlsf *t, unsigned bin)
+{
+    return t->slots[t->bins[bin]];
+}
+
+/* The place under this one in the same bin; of the bin's own chunk, place 0: none. */
+CA_INLINE node_index place_under(const tlsf *t, node_index place)
+{
+    return place % CHUNK == 1 && place >= t->own_places ? t->slots[place - 1] : (node_index)(place - 1);
+}
+
+CA_INLINE node_index bin_following(const tlsf *t, node_index node)
+{
+    return t->slots[place_under(t, t->nodes[node].back)];
+}
+
+/* A chunk on top of the bin's others, which are full; its first place. */
+CA_INLINE node_index chunk_push(tlsf *t, node_index top)
+{
+    node_index chunk = t->chunk_list;
+    if (chunk)
+        t->chunk_list = t->slots[chunk];
+    else
+        chunk = (node_index)(t->fresh_chunk++ * CHUNK);
+    t->slots[chunk] = top;
+    return (node_index)(chunk + 1);
+}
+
+/* The topmost chunk is empty: where the bin ends now.  A bin's own chunk stays. */
+CA_INLINE node_index chunk_pop(tlsf *t, unsigned bin, node_index chunk)
+{
+    if (chunk < t->own_places) {
+        t->second[bin / BINS_A_WORD] &= ~(1ULL << bin % BINS_A_WORD);
+        return chunk;
+    }
+    node_index under = t->slots[chunk];
+    t->slots[chunk] = t->chunk_list;
+    t->chunk_list = chunk;
+    return under;
+}
+
+/* pre: node, not marked used. */
+CA_INLINE void bin_insert(tlsf *t, node_index node, uint64_t size)
+{
+    unsigned bin = ca_bin_floor(size);
+    node_index top = t->bins[bin];
+    if (CA_UNLIKELY(top % CHUNK == 0)) /* only an empty bin ends there */
+        t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD;
+    if (CA_UNLIKELY(top % CHUNK == CHUNK - 1))
+        top = chunk_push(t, top);
+    else
+        top++;
+    t->bins[bin] = top;
+    t->slots[top] = node;
+    t->nodes[node].back = top;
+    t->nodes[t->nodes[node].next].back = node;
+}
+
+/* The topmost place goes; the one below it. */
+CA_INLINE node_index bin_drop(tlsf *t, unsigned bin, node_index top)
+{
+    top--;
+    if (CA_UNLIKELY(top % CHUNK == 0))
+        top = chunk_pop(t, bin, top);
+    return t->bins[bin] = top;
+}
+
+CA_INLINE void bin_remove(tlsf *t, node_index node, uint64_t size)
+{
+    unsigned bin = ca_bin_floor(size);
+    node_index place = t->nodes[node].back, top = t->bins[bin], last = t->slots[top];
+    t->slots[place] = last;
+    t->nodes[last].back = place;
+    (void)bin_drop(t, bin, top);
+}
+
+CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
+{
+    node_index top = t->bins[bin], node = t->slots[top];
+    top = bin_drop(t, bin, top);
+    __builtin_prefetch(&t->nodes[t->slots[top]], 1); /* whom the bin gives next */
+    return node;
+}
+
+/* --- blocks ------------------------------------------------------------------------------------------- */
+
+CA_INLINE void block_stretch(tlsf *t, node_index node, uint64_t size, node_index next)
+{
+    t->nodes[node].size = (node_offset)size;
+    t->nodes[node].next = next;
+#if !USED_IN_NEXT
+    used_clear(t, node);
+#endif
+}
+
+CA_INLINE void block_use(tlsf *t, node_index node, node_index before)
+{
+    t->nodes[node].back = before;
+    used_set(t, node);
+}
+
+CA_INLINE void block_follows_used(tlsf *t, node_index node)
+{
+    t->nodes[block_next(t, node)].back = 0;
+}
+
+CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
+{
+    (void)t;
+    (void)node;
+    (void)gone;
+}
+
+/* pre: not marked used. */
+CA_INLINE node_index block_split(tlsf *t, node_index node, uint64_t size, uint64_t rest_size)
+{
+    node_index rest = spare_take(t);
+    tlsf_node *n = &t->nodes[node], *r = &t->nodes[rest];
+    r->offset = (node_offset)(n->offset + size);
+    r->size = (node_offset)rest_size;
+    n->size = (node_offset)size;
+    r->next = n->next;
+    n->next = rest;
+#if !USED_IN_NEXT
+    used_clear(t, rest);
+#endif
+    return rest;
+}
+
+#define TLSF_LAYOUT
+#include "engine/tlsf_core.h"
+
+#endif

@@ -1,0 +1,11 @@
+/* realloc of a block whose context was destroyed. */
+#include "tests/contexts/verdicts/verdict.h"
+
+int main(void) {
+    ctxalloc_context *context = CREATE(.name = "request");
+    void *p = block_of(context, 100);
+    must(ctxalloc_destroy(context));
+    expect_line("realloc", p, "freed context request");
+    (void)resize(p, 200);
+    return 0;
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# N1: coroutines that move between threads allocate rightly, whatever the compiler does with the addresses of a thread's variables.
+#
+#   fibers.cc, -O3 -flto       x gcc, clang
+#   ucontext, switch by hand, Boost.Context, C++20 coroutines
+#   the shared library, the archive of this build, an archive made for link-time optimisation      on 2 and on 8 threads
+#
+# And the same against a mutant of the library, in which the compiler may keep the address of the thread's variable (an accessor that is `const`, entry points that may
+# become part of their callers): the stackful ones must find it out, or this test shows nothing.  A C++20 coroutine comes back by a new call of a function, which asks again: nothing
+# is asked of it there.
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/../cpp/lib.sh"
+need_both
+need_header boost/context/fiber.hpp libboost-context-dev
+[ -e "$archive" ] || skip "no static library in this configuration"
+threads="2 8"
+load="${FIBERS_LOAD:-200 50}" # coroutines, suspensions of each
+ways=([1]=ucontext [2]="by hand" [3]=Boost.Context [0]=C++20)
+
+# use COMPILER: $cc, $cxx, $ar, $lto
+use() {
+    cc=$1 lto=-flto
+    case $cc in
+    gcc) cxx=g++ ar=gcc-ar ;;
+    clang*) cxx=${cc/clang/clang++} ar=llvm-ar${cc#clang} lto="-flto -fuse-ld=lld" ;;
+    esac
+    have "$ar" || missing "$ar is not installed"
+}
+
+# archive_build TREE NAME: the library's sources in TREE, as --enable-lto compiles them, but with -O3, into $work/NAME.a
+archive_build() {
+    local tree=$1 name=$2 file objects=()
+    for file in "$tree"/src/*/*.c "$tree"/preload/*.c; do
+        objects+=("$work/$name-$(basename "$(dirname "$file")")-$(basename "$file" .c).o")
+        quietly "$cc" -O3 -flto -std=gnu11 -w -I"$builddir" -I"$tree/src" -I"$tree" -I"$tree/include" -D_GNU_SOURCE -fvisibility=hidden -fno-builtin-malloc \
+            -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -ftls-model=initial-exec -fexceptions -c "$file" -o "${objects[-1]}"
+    done
+    rm -f "$work/$name.a"
+    quietly "$ar" rcs "$work/$name.a" "${objects[@]}"
+}
+
+# The mutant's tree: ca_current is reached by a function whose result the compiler may keep, and nothing keeps the entry points apart from their callers.
+mutant_make() {
+    mkdir "$work/mutant"
+    cp -r "$srcdir/src" "$srcdir/preload" "$srcdir/include" "$work/mutant"
+    chmod -R u+w "$work/mutant"
+    cd "$work/mutant"
+    replace src/front/front.h 'extern __thread ca_target \*ca_current .*;' \
+        '__attribute__((const)) ca_target **ca_current_at(void);\n#define ca_current (*ca_current_at())'
+    replace src/front/thread.c 'TLS ca_target \*ca_current = &ca_target_none;' \
+        'static TLS ca_target *word = \&ca_target_none;\n__attribute__((noinline)) ca_target **ca_current_at(void) { return \&word; }'
+    replace src/api/context.c '\(#define API .*\), noinline))' '\1))'
+    replace preload/malloc.c 'CA_NOINLINE void \*FACE(malloc)(size_t size)' '__attribute__((always_inline)) void *FACE(malloc)(size_t size)'
+    cd "$OLDPWD"
+}
+replace() { # file, expression, text
+    grep -q "^$2" "$1" || fail "the mutation of $1 finds nothing to change: adapt it"
+    sed -i "s/^$2/$3/" "$1"
+}
+
+# link NAME LIBRARY...: $work/NAME of this way's object
+link() {
+    local name=$1 boost=
+    shift
+    [ "$way" != 3 ] || boost=-lboost_context
+    # shellcheck disable=SC2086
+    quietly "$cxx" -O3 $lto "$work/fibers-$way.o" "$@" -o "$work/$name" -pthread $boost
+}
+
+passes() { # what, program
+    for n in $threads; do
+        # shellcheck disable=SC2086
+        quietly timeout 120 "$work/$2" "$n" $load || fail "$cc, ${ways[way]}, $1: $n threads"
+    done
+}
+
+mutant_make
+for compiler in $compilers_c; do
+    use "$compiler"
+    archive_build "$srcdir" real
+    archive_build "$work/mutant" mutant
+    for way in 1 2 3 0; do
+        quietly "$cxx" -std=c++20 -O3 -flto -Wall -Wextra -Wconversion -Wshadow -Werror -DSTACKFUL=$way "${flags[@]}" -I"$srcdir" -c "$srcdir/tests/coroutines/fibers.cc" \
+            -o "$work/fibers-$way.o"
+        link shared "$so/libctxalloc.so" -Wl,-rpath,"$so"
+        passes "shared library" shared
+        # What clang made for link-time optimisation is for clang.
+        if ! [ "$cc" = gcc ] || ! grep -q '^CC = .*clang' "$builddir/Makefile" || ! grep -q '^CTXALLOC_LTO = .*lto' "$builddir/Makefile"; then
+            link static "$archive"
+            passes "the build's archive" static
+        fi
+        link lto "$work/real.a"
+        passes "archive with link-time optimisation" lto
+        echo "$cc, ${ways[way]}: right, shared and static, on $threads threads"
+        [ "$way" != 0 ] || continue
+        link found "$work/mutant.a"
+        for n in $threads; do
+            # shellcheck disable=SC2086
+            if timeout 120 "$work/found" "$n" $load >/dev/null 2>"$work/message"; then
+                fail "$cc, ${ways[way]}: the mutant, whose thread-local accessor is cacheable, passes on $n threads"
+            fi
+            echo "$cc, ${ways[way]}: the mutant with a cacheable accessor fails on $n threads, as it must ($(head -n 1 "$work/message"))"
+        done
+    done
+done

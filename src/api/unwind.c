@@ -18,8 +18,8 @@ enum { CONTINUE_UNWIND = 8 }; /* _URC_CONTINUE_UNWIND: this frame has nothing to
 typedef int personality(int version, int actions, uint64_t class, struct _Unwind_Exception *, struct _Unwind_Context *);
 typedef void resume(struct _Unwind_Exception *);
 
-personality __gcc_personality_v0;
-_Noreturn resume _Unwind_Resume;
+__attribute__((used)) personality __gcc_personality_v0; /* used: with LTO, references come late */
+_Noreturn __attribute__((used)) resume _Unwind_Resume;
 
 static void *unwinder(const char *name)
 {

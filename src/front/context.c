@@ -426,10 +426,12 @@ static void context_end(ca_context *c, bool with_parent)
 void ca_context_freed_last(ca_context *c)
 {
     uint32_t adopted = CA_CONTEXT_ADOPTED;
-    if (!c->parent && __atomic_compare_exchange_n(&c->state, &adopted, CA_CONTEXT_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        ca_context_drop(c, false);
-        ca_context_retire(c);
-    }
+    if (c->child || !__atomic_compare_exchange_n(&c->state, &adopted, CA_CONTEXT_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return;
+    if (c->parent)
+        tree_remove(c);
+    ca_context_drop(c, false);
+    ca_context_retire(c);
 }
 
 /* With what was adopted from those below. */

@@ -87,7 +87,7 @@ CA_INLINE void ca_context_tell(ca_context *context)
         }
 }
 
-/* The last block of an adopted short context without a parent was freed: the record goes. */
+/* The last block of an adopted short context was freed: its memory and the record go. */
 void ca_context_freed_last(ca_context *context);
 
 /* fn(argument) runs at the next reset or destruction (when: bits of enum ca_callback_when), the newest first. false: no memory. */

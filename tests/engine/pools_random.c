@@ -227,7 +227,7 @@ static void try_bumps(uint64_t steps)
         REQUIRE(ctxalloc_bump_used(&bump) == used);
         if (what < 10) {
             size_t size = below(8) ? below(40) : below(ROOM), align = below(3) ? (size_t)1 << below(7) : below(50) + 1, at = used;
-            while ((uintptr_t)(memory + at) % align)
+            while (((uintptr_t)memory + at) % align)
                 at++;
             size_t largest = ctxalloc_bump_largest(&bump, align);
             unsigned char *p = ctxalloc_bump_alloc(&bump, size, align);

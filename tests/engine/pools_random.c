@@ -270,7 +270,7 @@ static void try_bumps(uint64_t steps)
             last = true;
         } else if (what == 18) {
             size_t at = used + below(20);
-            REQUIRE(ctxalloc_bump_free(&bump, memory + at) == EINVAL);
+            REQUIRE(ctxalloc_bump_free(&bump, (void *)((uintptr_t)memory + at)) == EINVAL);
         } else if (below(50) == 0) {
             ctxalloc_bump_reset(&bump);
             depth = used = marked = 0;

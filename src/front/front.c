@@ -355,7 +355,7 @@ CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
         return full_free(p, SIZE_MAX, function);
     ca_target *target = ca_current;
     if (target->kind == CA_TARGET_SHORT && p == short_context(target)->bump.last && (char *)p >= short_context(target)->bump.floor &&
-        !short_context(target)->bump.freed) {
+        !CA_LOAD(&short_context(target)->bump.freed)) {
         ca_bump_take_back(&short_context(target)->bump, p);
         return CA_OURS;
     }

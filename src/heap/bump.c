@@ -324,11 +324,11 @@ void ca_bump_take_back(ca_bump *bump, void *p)
 {
     size_t g = (size_t)((char *)p - bump->start) / CA_GRANULE;
     ca_live_word *w = &bump->words[g / 64];
-    CA_STORE(&w->born, CA_LOAD(&w->born) & ~(1ULL << g % 64));
     bump->high = bump->at > bump->high ? bump->at : bump->high;
-    bump->at = p;
     bump->last = NULL;
-    bump->blocks--;
+    CA_STORE(&bump->blocks, bump->blocks - 1);
+    CA_STORE_RELEASE(&bump->at, p); /* before the bit goes: see ca_bump_size */
+    CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~(1ULL << g % 64));
 }
 
 bool ca_bump_was_block(const ca_bump *bump, const void *p)
@@ -376,11 +376,11 @@ static void *block_take(ca_bump *bump, size_t size, size_t align)
         size_t g = (size_t)(bump->at - bump->start) / CA_GRANULE;
         start_set(bump, bump->at);
         __atomic_fetch_or(&bump->words[g / 64].died, 1ULL << g % 64, __ATOMIC_RELAXED);
-        bump->blocks++;
+        CA_STORE(&bump->blocks, bump->blocks + 1);
         __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELAXED);
     }
     bump->last = p;
-    bump->blocks++;
+    CA_STORE(&bump->blocks, bump->blocks + 1);
     start_set(bump, p);
     CA_STORE_RELEASE(&bump->at, p + size);
     return p;
@@ -420,12 +420,13 @@ static const char *blocks_end(const ca_bump *bump, const void *p)
     return number == used ? at : CA_LOAD(&chunk_at(number)->used_end);
 }
 
-size_t ca_bump_size(const ca_bump *bump, const void *p)
+/* `end`: see blocks_end. */
+static size_t size_up_to(const ca_bump *bump, const void *p, const char *end)
 {
-    const char *end = blocks_end(bump, p), *q = (const char *)p + CA_GRANULE;
+    const char *q = (const char *)p + CA_GRANULE;
     while (q < end) {
         unsigned bit;
-        uint64_t word = CA_LOAD(&start_word(bump, q, &bit)->born) >> bit;
+        uint64_t word = CA_LOAD_ACQUIRE(&start_word(bump, q, &bit)->born) >> bit;
         if (word) {
             q += ca_bit_low(word) * (size_t)CA_GRANULE;
             break;
@@ -433,6 +434,17 @@ size_t ca_bump_size(const ca_bump *bump, const void *p)
         q += (64 - bit) * (size_t)CA_GRANULE;
     }
     return (size_t)((q < end ? q : end) - (const char *)p);
+}
+
+/* When the block behind p is taken back meanwhile, its start bit is gone, but then `at` has changed before. */
+size_t ca_bump_size(const ca_bump *bump, const void *p)
+{
+    for (;;) {
+        const char *end = blocks_end(bump, p);
+        size_t size = size_up_to(bump, p, end);
+        if ((uintptr_t)blocks_end(bump, p) >= (uintptr_t)end)
+            return size;
+    }
 }
 
 const void *ca_bump_start(const ca_bump *bump, const void *p)
@@ -455,7 +467,7 @@ bool ca_bump_resize(ca_bump *bump, void *p, size_t size)
     if ((size_t)(bump->end - (char *)p) < size)
         return false;
     bump->high = bump->at > bump->high ? bump->at : bump->high;
-    bump->at = (char *)p + size;
+    CA_STORE_RELEASE(&bump->at, (char *)p + size);
     return true;
 }
 

@@ -50,7 +50,7 @@ CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)
     CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << g % 64);
     CA_STORE_RELEASE(&bump->at, p + size);
     bump->last = p;
-    bump->blocks++;
+    CA_STORE(&bump->blocks, bump->blocks + 1);
     return p;
 }
 

@@ -19,7 +19,7 @@ static void step(fuzz_input *in)
     case 0:
     case 1: {
         size_t align = op / 8 % 4 == 3 ? fuzz_byte(in) : (size_t)1 << op / 8 % 16, at = used;
-        while (align && at <= capacity && (uintptr_t)(memory + at) % align)
+        while (align && at <= capacity && ((uintptr_t)memory + at) % align)
             at++;
         size_t largest = ctxalloc_bump_largest(&bump, align);
         unsigned char *p = ctxalloc_bump_alloc(&bump, size, align);

@@ -41,8 +41,8 @@ static void alloc(unsigned slot, unsigned count, unsigned align)
 {
     handle h;
     bool done = e->alloc(it, count * scale, align * scale, &h);
-    FUZZ_CHECK(done ? live < most && count : !count || live == most || longest() < count + (align ? align - 1 : 0), "alloc %u, %u: %d",
-               count, align, done);
+    uint64_t enough = count * scale + (align ? align * scale - 1 : 0); /* of which a fit is promised */
+    FUZZ_CHECK(done ? live < most && count : !count || live == most || longest() * scale < enough, "alloc %u, %u: %d", count, align, done);
     if (!done)
         return;
     unsigned at = (unsigned)(h.offset / scale);

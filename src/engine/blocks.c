@@ -235,11 +235,39 @@ static CA_NOINLINE void cache_drain(ctxalloc_blocks_cache *cache, uint32_t n)
         cache->index[i] = cache->index[i + n];
 }
 
+/* The rare cases are calls at the end of the frequent ones, which so need no stack. */
+
+static CA_NOINLINE uint64_t cache_alloc_index_slowly(ctxalloc_blocks_cache *cache)
+{
+    return cache_refill(cache) ? ctxalloc_blocks_cache_alloc_index(cache) : CTXALLOC_NONE;
+}
+
+static CA_NOINLINE void *cache_alloc_slowly(ctxalloc_blocks_cache *cache)
+{
+    return cache_refill(cache) ? ctxalloc_blocks_cache_alloc(cache) : NULL;
+}
+
+static CA_NOINLINE int cache_free_slowly(ctxalloc_blocks_cache *cache, uint64_t index)
+{
+    cache_drain(cache, (cache->limit + 1) / 2);
+    cache->index[cache->used++] = index;
+    return 0;
+}
+
 uint64_t ctxalloc_blocks_cache_alloc_index(ctxalloc_blocks_cache *cache)
 {
-    if (CA_UNLIKELY(!cache->used) && !cache_refill(cache))
-        return CTXALLOC_NONE;
+    if (CA_UNLIKELY(!cache->used))
+        return cache_alloc_index_slowly(cache);
     return block_make_live(cache->pool, cache->index[--cache->used]);
+}
+
+void *ctxalloc_blocks_cache_alloc(ctxalloc_blocks_cache *cache)
+{
+    if (!cache->pool->block_size)
+        return NULL;
+    if (CA_UNLIKELY(!cache->used))
+        return cache_alloc_slowly(cache);
+    return address_of(cache->pool, block_make_live(cache->pool, cache->index[--cache->used]));
 }
 
 int ctxalloc_blocks_cache_free_index(ctxalloc_blocks_cache *cache, uint64_t index)
@@ -247,17 +275,9 @@ int ctxalloc_blocks_cache_free_index(ctxalloc_blocks_cache *cache, uint64_t inde
     if (!block_claim(cache->pool, index, CACHED))
         return CA_EINVAL;
     if (CA_UNLIKELY(cache->used == cache->limit))
-        cache_drain(cache, (cache->limit + 1) / 2);
+        return cache_free_slowly(cache, index);
     cache->index[cache->used++] = index;
     return 0;
-}
-
-void *ctxalloc_blocks_cache_alloc(ctxalloc_blocks_cache *cache)
-{
-    if (!cache->pool->block_size)
-        return NULL;
-    uint64_t index = ctxalloc_blocks_cache_alloc_index(cache);
-    return index == CTXALLOC_NONE ? NULL : address_of(cache->pool, index);
 }
 
 int ctxalloc_blocks_cache_free(ctxalloc_blocks_cache *cache, void *p)

@@ -108,13 +108,14 @@ static void ca12_any_alignment(void **state)
     for (size_t align = 1; align <= 300; align++)
         for (size_t before = 1; before < 20; before++) {
             clear(NULL);
-            unsigned char *p = ctxalloc_bump_alloc(&bump, before, 1), *expected = p + before;
-            while ((uintptr_t)expected % align)
+            unsigned char *p = ctxalloc_bump_alloc(&bump, before, 1);
+            uintptr_t expected = (uintptr_t)p + before, end = (uintptr_t)memory + SIZE;
+            while (expected % align)
                 expected++;
             size_t largest = ctxalloc_bump_largest(&bump, align);
             unsigned char *q = ctxalloc_bump_alloc(&bump, 1, align);
-            assert_ptr_equal(q, expected < memory + SIZE ? expected : NULL);
-            assert_int_equal(largest, q ? (size_t)(memory + SIZE - expected) : 0);
+            assert_ptr_equal(q, expected < end ? (void *)expected : NULL);
+            assert_int_equal(largest, q ? end - expected : 0);
             if (!(align & (align - 1))) {
                 clear(NULL);
                 assert_ptr_equal(ca_bump_engine_alloc(&bump, before, 1), p);

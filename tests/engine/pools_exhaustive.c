@@ -222,7 +222,7 @@ static void bump_explore(const bump_world *from, int depth)
             bump_world w = *from;
             ctxalloc_bump bump = bump_of(&w);
             size_t at = w.at;
-            while ((uintptr_t)(storage + at) % align)
+            while (((uintptr_t)storage + at) % align)
                 at++;
             unsigned char *p = ctxalloc_bump_alloc(&bump, size, align);
             REQUIRE(p == (at + size <= UNITS ? storage + at : NULL));

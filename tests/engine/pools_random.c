@@ -227,7 +227,7 @@ static void try_bumps(uint64_t steps)
         REQUIRE(ctxalloc_bump_used(&bump) == used);
         if (what < 10) {
             size_t size = below(8) ? below(40) : below(ROOM), align = below(3) ? (size_t)1 << below(7) : below(50) + 1, at = used;
-            while ((uintptr_t)(memory + at) % align)
+            while (((uintptr_t)memory + at) % align)
                 at++;
             size_t largest = ctxalloc_bump_largest(&bump, align);
             unsigned char *p = ctxalloc_bump_alloc(&bump, size, align);
@@ -270,7 +270,7 @@ static void try_bumps(uint64_t steps)
             last = true;
         } else if (what == 18) {
             size_t at = used + below(20);
-            REQUIRE(ctxalloc_bump_free(&bump, memory + at) == EINVAL);
+            REQUIRE(ctxalloc_bump_free(&bump, (void *)((uintptr_t)memory + at)) == EINVAL);
         } else if (below(50) == 0) {
             ctxalloc_bump_reset(&bump);
             depth = used = marked = 0;

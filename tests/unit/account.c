@@ -19,7 +19,7 @@ static bool charge(ca_account *a, uint64_t bytes)
 {
     bool served = ca_account_charge(a, bytes);
     if (served)
-        ca_account_settle(a, bytes);
+        ca_account_settle(a);
     ca_account_end_request(a, served);
     return served;
 }
@@ -94,10 +94,10 @@ static void a_crossing_by_two_at_once_is_not_lost(void **state)
     (void)state;
     ca_account a = {.soft = 10};
     assert_true(ca_account_charge(&a, 8));
-    ca_account_settle(&a, 8);
+    ca_account_settle(&a);
     assert_true(ca_account_charge(&a, 3) && ca_account_charge(&a, 3));
-    ca_account_settle(&a, 3);
-    ca_account_settle(&a, 3);
+    ca_account_settle(&a);
+    ca_account_settle(&a);
     assert_int_equal(a.pressed, 1);
 }
 

@@ -237,29 +237,52 @@ static void n2_remote_frees_are_not_lost(void **state) {
     }
 }
 
+/* A thread that frees, and holds these frees back until it ends. */
+struct late {
+    void *p[40];
+    pthread_barrier_t at;
+};
+
+static void *free_some_and_wait(void *argument) {
+    struct late *late = (struct late *)argument;
+    for (int i = 0; i < 20; i++)
+        free(late->p[i]);
+    pthread_barrier_wait(&late->at);
+    pthread_barrier_wait(&late->at);
+    return NULL;
+}
+
 /* Frees on their way when the context goes are void, and harm nothing that comes after it. */
 static void n2_frees_on_their_way_when_the_context_goes_are_void(void **state) {
     (void)state;
-    for (int round = 0; round < 300; round++) {
-        ctxalloc_context *context = CREATE(.lifetime = CTXALLOC_LONG);
-        void *p[40];
+    EACH_LIFETIME(l) for (int round = 0; round < 40; round++) {
+        struct late late;
+        pthread_t thread;
+        ctxalloc_context *context = CREATE(.lifetime = *l);
+        size_t size = round % 4 ? 100 : 40000;
+        assert_int_equal(pthread_barrier_init(&late.at, NULL, 2), 0);
         for (int i = 0; i < 40; i++)
-            assert_non_null(p[i] = ctxalloc_malloc(context, 100));
-        for (int i = 0; i < 20; i++)
-            free(p[i]); /* into this thread's outbox */
+            assert_non_null(late.p[i] = ctxalloc_malloc(context, size));
+        assert_int_equal(pthread_create(&thread, NULL, free_some_and_wait, &late), 0);
+        pthread_barrier_wait(&late.at);
         assert_int_equal(round % 2 ? ctxalloc_destroy(context) : ctxalloc_reset(context), 0);
         if (round % 2)
-            context = CREATE(.lifetime = CTXALLOC_LONG);
+            context = CREATE(.lifetime = *l); /* the same record, and heap */
         for (int i = 0; i < 40; i++)
-            p[i] = filled(ctxalloc_malloc(context, 100), 100);
-        malloc_trim(0);
+            late.p[i] = filled(ctxalloc_malloc(context, size), size);
+        pthread_barrier_wait(&late.at);
+        assert_int_equal(pthread_join(thread, NULL), 0); /* now they come */
+        (void)ctxalloc_switch(context);
+        for (int i = 0; i < 400; i++)
+            (void)filled(malloc(size), size);
+        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
         for (int i = 0; i < 40; i++) {
-            assert_filled(p[i], 100, p[i]);
-            for (int j = 0; j < i; j++)
-                assert_true(p[i] != p[j]);
+            assert_filled(late.p[i], size, late.p[i]);
+            assert_int_equal(ctxalloc_inspect(late.p[i], NULL), CTXALLOC_LIVE);
         }
-        assert_int_equal(usage_of(context).live_blocks, 40);
+        assert_int_equal(usage_of(context).live_blocks, 440);
         assert_int_equal(ctxalloc_destroy(context), 0);
+        pthread_barrier_destroy(&late.at);
     }
 }
 

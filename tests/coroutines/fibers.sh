@@ -67,6 +67,13 @@ link() {
     quietly "$cxx" -O3 $lto "$work/fibers-$way.o" "$@" -o "$work/$name" -pthread $boost
 }
 
+# With --enable-lto, the build's archive is for the compiler that made it.
+is_for() {
+    local made=gcc
+    if grep -q '^CC = .*clang' "$builddir/Makefile"; then made=clang; fi
+    ! grep -q '^CTXALLOC_LTO = .*lto' "$builddir/Makefile" || [ "${1%%-*}" = $made ]
+}
+
 passes() { # what, program
     for n in $threads; do
         # shellcheck disable=SC2086
@@ -84,14 +91,13 @@ for compiler in $compilers_c; do
             -o "$work/fibers-$way.o"
         link shared "$so/libctxalloc.so" -Wl,-rpath,"$so"
         passes "shared library" shared
-        # What clang made for link-time optimisation is for clang.
-        if ! [ "$cc" = gcc ] || ! grep -q '^CC = .*clang' "$builddir/Makefile" || ! grep -q '^CTXALLOC_LTO = .*lto' "$builddir/Makefile"; then
+        if is_for "$cc"; then
             link static "$archive"
             passes "the build's archive" static
         fi
         link lto "$work/real.a"
         passes "archive with link-time optimisation" lto
-        echo "$cc, ${ways[way]}: right, shared and static, on $threads threads"
+        echo "$cc, ${ways[way]}: right on $threads threads, with the shared library, $(is_for "$cc" && echo "the build's archive, ")an archive with link-time optimisation"
         [ "$way" != 0 ] || continue
         link found "$work/mutant.a"
         for n in $threads; do

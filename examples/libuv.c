@@ -75,7 +75,7 @@ static uint64_t blocks(void) {
 }
 
 int main(void) {
-    ctxalloc_options o = {.size = sizeof o, .name = "libuv", .hard_limit = 8 << 20};
+    ctxalloc_options o = {.size = sizeof o, .name = "libuv", .hard_limit = 8 << 20, .escape = CTXALLOC_REFUSE};
     MUST((loops = ctxalloc_create(&o)) != NULL);
     MUST(!uv_replace_allocator(loops_malloc, loops_realloc, loops_calloc, free)); /* before anything else of libuv */
 
@@ -99,8 +99,7 @@ int main(void) {
     MUST(received == MESSAGES * 8 && written == MESSAGES && opened == MESSAGES / 10);
     MUST(!uv_loop_close(&loop));
     uv_library_shutdown();
-    MUST(blocks() == 0);
-    MUST(!ctxalloc_destroy(loops));
+    MUST(!ctxalloc_destroy(loops)); /* EBUSY, were anything left */
     puts("a request beyond the limit: ENOMEM; 200 messages and 20 files; nothing left at the end");
     return 0;
 }

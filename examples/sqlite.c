@@ -36,7 +36,7 @@ static int number(sqlite3 *db, const char *query) {
 }
 
 int main(void) {
-    ctxalloc_options o = {.size = sizeof o, .name = "sqlite", .hard_limit = 8 << 20};
+    ctxalloc_options o = {.size = sizeof o, .name = "sqlite", .hard_limit = 8 << 20, .escape = CTXALLOC_REFUSE};
     MUST((store = ctxalloc_create(&o)) != NULL);
     MUST(sqlite3_config(SQLITE_CONFIG_MALLOC, &store_methods) == SQLITE_OK && sqlite3_initialize() == SQLITE_OK);
 
@@ -54,8 +54,7 @@ int main(void) {
     MUST(number(db, "select count(*) from t") == 1);
     MUST(sqlite3_exec(db, "insert into t (s) values ('and on')", NULL, NULL, NULL) == SQLITE_OK && number(db, "select count(*) from t") == 2);
     MUST(sqlite3_close(db) == SQLITE_OK && sqlite3_shutdown() == SQLITE_OK);
-    MUST(ctxalloc_usage(store, &usage) && usage.live_blocks == 0);
-    MUST(ctxalloc_destroy(store) == 0);
+    MUST(ctxalloc_destroy(store) == 0); /* EBUSY, were anything left */
     puts("rolled back, and the next statements ran; nothing left at the end");
     return 0;
 }

@@ -118,7 +118,8 @@ private:
     ctxalloc_context *handle;
 };
 
-// While it lives, this thread allocates from `to`. For one thread, and one stack: a coroutine that may move must not be suspended inside (see docs/coroutines.md).
+// While it lives, this thread allocates from `to`; what was current before comes back with its end. Scopes end in the opposite order of their beginnings.
+// A coroutine may be suspended inside, and go on in another thread, if its scheduler keeps the rule of docs/coroutines.md.
 class scope {
 public:
     explicit scope(ctxalloc_context *to) : from(ctxalloc_switch(to)) {

@@ -106,7 +106,7 @@ ctxalloc_chunks *ctxalloc_chunks_init(void *mem, size_t bytes, size_t chunks, si
 ctxalloc_chunks *ctxalloc_chunks_create(size_t chunks, size_t chunk_size);
 void ctxalloc_chunks_destroy(ctxalloc_chunks *);
 
-void ctxalloc_chunks_set_log(ctxalloc_chunks *, ctxalloc_chunks_log *, void *argument);
+void ctxalloc_chunks_set_log(ctxalloc_chunks *heap, ctxalloc_chunks_log *log, void *argument);
 
 /* --- blocks --- */
 

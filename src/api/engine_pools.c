@@ -16,7 +16,7 @@ static void *memory_take(size_t bytes)
         errno = EINVAL;
         return NULL;
     }
-    unsigned char *raw = calloc(1, bytes + 2 * CA_LINE);
+    unsigned char *raw = calloc(1, bytes + (size_t)2 * CA_LINE);
     if (!raw)
         return NULL;
     void **start = (void **)ca_round_up((uintptr_t)raw + CA_LINE, CA_LINE);

@@ -18,8 +18,8 @@ enum { CONTINUE_UNWIND = 8 }; /* _URC_CONTINUE_UNWIND: this frame has nothing to
 typedef int personality(int version, int actions, uint64_t class, struct _Unwind_Exception *, struct _Unwind_Context *);
 typedef void resume(struct _Unwind_Exception *);
 
-personality __gcc_personality_v0;
-_Noreturn resume _Unwind_Resume;
+__attribute__((used)) personality __gcc_personality_v0; /* used: with LTO, references come late */
+_Noreturn __attribute__((used)) resume _Unwind_Resume;
 
 static void *unwinder(const char *name)
 {
@@ -27,13 +27,13 @@ static void *unwinder(const char *name)
     return library ? dlsym(library, name) : NULL;
 }
 
-int __gcc_personality_v0(int version, int actions, uint64_t class, struct _Unwind_Exception *e, struct _Unwind_Context *c)
+__attribute__((used)) int __gcc_personality_v0(int version, int actions, uint64_t class, struct _Unwind_Exception *e, struct _Unwind_Context *c)
 {
     personality *real = (personality *)(uintptr_t)unwinder("__gcc_personality_v0");
     return real ? real(version, actions, class, e, c) : CONTINUE_UNWIND;
 }
 
-void _Unwind_Resume(struct _Unwind_Exception *e)
+__attribute__((used)) void _Unwind_Resume(struct _Unwind_Exception *e)
 {
     resume *real = (resume *)(uintptr_t)unwinder("_Unwind_Resume");
     if (real)

@@ -41,6 +41,17 @@ CA_COLD ca_target *ca_context_home(void)
 
 /* Never part of another function: ctxalloc_run calls it on both sides of the program's function, where a coroutine may come back in another thread, and
  * a compiler takes it that the address of a thread's variable stays what it was. */
+bool ca_context_take_new(ca_context *c)
+{
+    uintptr_t fresh = CA_HOLDER_NEW;
+    while (!__atomic_compare_exchange_n(&c->holder, &fresh, ca_context_mark(), true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (fresh != CA_HOLDER_NEW && fresh != CA_HOLDER_NEW_BUSY)
+            return false;
+        fresh = CA_HOLDER_NEW; /* busy for as long as one call takes */
+    }
+    return true;
+}
+
 CA_NOINLINE bool ca_context_switch(ca_context *to)
 {
     return ca_context_switch_fast(to);
@@ -72,6 +83,8 @@ CA_COLD void ca_context_press(ca_context *context)
     }
 }
 
+static void flush_home(void);
+
 /* --- allocation for an owner that may not be current ----------------------------------------------------------------- */
 
 static void *heap_alloc(ca_heap *heap, size_t size, size_t align)
@@ -79,18 +92,27 @@ static void *heap_alloc(ca_heap *heap, size_t size, size_t align)
     return align <= CA_GRANULE ? ca_heap_malloc(heap, size) : ca_heap_memalign(heap, align, size);
 }
 
+/* A heap of the context that the caller has for itself. */
+static void *owned_alloc(ca_context *owner, ca_heap *heap, size_t size, size_t align)
+{
+    if (CA_LOAD(&heap->inbox))
+        (void)ca_remote_drain(heap);
+    void *p = heap_alloc(heap, size, align);
+    if (CA_UNLIKELY(!p)) { /* what this thread freed comes home, what lies in caches goes back */
+        flush_home();
+        ca_heap_trim(heap);
+        p = heap_alloc(heap, size, align);
+        ca_account_end_request(&owner->account, p != NULL);
+    }
+    return p;
+}
+
 static void *annex_alloc(ca_context *owner, size_t size, size_t align)
 {
     ca_heap *annex = ca_context_annex_take(owner);
     if (!annex)
         return NULL;
-    (void)ca_remote_drain(annex);
-    void *p = heap_alloc(annex, size, align);
-    if (CA_UNLIKELY(!p)) {
-        ca_heap_trim(annex);
-        p = heap_alloc(annex, size, align);
-        ca_account_end_request(&owner->account, p != NULL);
-    }
+    void *p = owned_alloc(owner, annex, size, align);
     ca_context_annex_drop(owner);
     ca_context_tell(owner);
     return p;
@@ -98,31 +120,25 @@ static void *annex_alloc(ca_context *owner, size_t size, size_t align)
 
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 {
-    uintptr_t mark = ca_context_mark();
     if (!owner) {
         ca_heap *home = ca_thread_home();
         return home ? heap_alloc(home, size, align) : ca_front_plain(align, size);
     }
     if (owner == ca_context_current())
         return ca_front_plain(align, size);
-    if (CA_LOAD_ACQUIRE(&owner->holder) != (mark | CA_HOLDER_LEFT))
+    if (!ca_context_try(owner))
         return annex_alloc(owner, size, align);
-    /* Nobody had it since this thread: as if switched to for this call. */
-    CA_STORE(&owner->holder, mark);
-    bool is_short = owner->current->kind == CA_TARGET_SHORT;
-    void *p = is_short && align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
-    if (!p)
-        p = is_short ? ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align) : heap_alloc(owner->heap, size, align);
-    if (CA_UNLIKELY(!p)) {
-        if (!is_short) {
-            ca_heap_trim(owner->heap);
-            p = heap_alloc(owner->heap, size, align);
+    void *p;
+    if (owner->current->kind == CA_TARGET_SHORT) {
+        p = align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
+        if (!p) {
+            p = ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align);
+            ca_account_end_request(&owner->account, p != NULL);
         }
-        ca_account_end_request(&owner->account, p != NULL);
+    } else {
+        p = owned_alloc(owner, owner->heap, size, align);
     }
-    if (CA_UNLIKELY(CA_LOAD(&owner->holder) != mark))
-        ca_context_in_two_threads(owner);
-    CA_STORE_RELEASE(&owner->holder, mark | CA_HOLDER_LEFT);
+    ca_context_done(owner);
     ca_context_tell(owner);
     return p;
 }
@@ -171,7 +187,7 @@ static bool account_move(ca_context *c, ca_account *to)
         return true;
     if (!ca_account_charge(to, used))
         return false;
-    ca_account_settle(to, used);
+    ca_account_settle(to);
     ca_account_discharge(&ca_account_process, used);
     c->account.parent = to;
     return true;
@@ -238,7 +254,7 @@ ca_context *ca_context_create(const ca_context_settings *s)
     if (CA_UNLIKELY(s->parent != NULL))
         tree_insert(c, s->parent);
     CA_STORE(&c->state, CA_CONTEXT_LIVE);
-    CA_STORE_RELEASE(&c->holder, ca_context_mark() | CA_HOLDER_LEFT);
+    CA_STORE_RELEASE(&c->holder, CA_HOLDER_NEW);
     return c;
 }
 
@@ -289,7 +305,7 @@ static void callbacks_call(ca_context *c, uint32_t when)
 static bool is_elsewhere(const ca_context *c)
 {
     uintptr_t holder = CA_LOAD_ACQUIRE(&c->holder);
-    return holder && !(holder & CA_HOLDER_LEFT) && holder != ca_context_mark();
+    return holder == CA_HOLDER_NEW_BUSY || (holder && !(holder & CA_HOLDER_SPECIAL) && holder != ca_context_mark());
 }
 
 static bool has_live(ca_context *c)
@@ -410,10 +426,12 @@ static void context_end(ca_context *c, bool with_parent)
 void ca_context_freed_last(ca_context *c)
 {
     uint32_t adopted = CA_CONTEXT_ADOPTED;
-    if (!c->parent && __atomic_compare_exchange_n(&c->state, &adopted, CA_CONTEXT_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        ca_context_drop(c, false);
-        ca_context_retire(c);
-    }
+    if (c->child || !__atomic_compare_exchange_n(&c->state, &adopted, CA_CONTEXT_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return;
+    if (c->parent)
+        tree_remove(c);
+    ca_context_drop(c, false);
+    ca_context_retire(c);
 }
 
 /* With what was adopted from those below. */
@@ -428,8 +446,24 @@ static void count_add(ca_context *c, uint64_t *blocks, uint64_t *bytes)
             count_add(child, blocks, bytes);
 }
 
+/* What this thread freed of the context arrives, where that can be done from here. */
+static void settle(ca_context *c)
+{
+    flush_home();
+    bool mine = ca_context_current() == c, tried = !mine && ca_context_try(c);
+    if (c->heap && (mine || tried))
+        (void)ca_remote_drain(c->heap);
+    if (tried)
+        ca_context_done(c);
+    if (CA_LOAD(&c->annex) && ca_context_annex_take(c)) {
+        (void)ca_remote_drain(c->annex);
+        ca_context_annex_drop(c);
+    }
+}
+
 void ca_context_count_all(ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
+    settle(c);
     *blocks = *bytes = 0;
     ca_lock_take(&tree);
     count_add(c, blocks, bytes);
@@ -446,7 +480,7 @@ static void flush_home(void)
 /* Most contexts of requests: of the short kind, never larger than the first piece, tied to nothing. false: the long way. */
 CA_INLINE bool end_quickly(ca_context *c)
 {
-    uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | (~c->holder & CA_HOLDER_LEFT) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
+    uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | !(c->holder & (CA_HOLDER_LEFT | CA_HOLDER_NEW)) | (c->holder == CA_HOLDER_NEW_BUSY) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
                    c->huge_count | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
     ca_heap *home = ca_thread_home();
     if (odd || !home || home->warm_count[1] >= WARM_MOST)
@@ -540,7 +574,7 @@ void ca_context_unlock_all(void)
 /* In the child: who had it may have been half-way through a call. */
 static void context_lose(ca_context *c, void *mark)
 {
-    if (c->holder && !(c->holder & CA_HOLDER_LEFT) && c->holder != (uintptr_t)mark) {
+    if (c->holder == CA_HOLDER_NEW_BUSY || (c->holder && !(c->holder & CA_HOLDER_SPECIAL) && c->holder != (uintptr_t)mark)) {
         c->holder = 0;
         c->state = CA_CONTEXT_LOST;
         if (c->heap)

@@ -37,6 +37,8 @@ ca_context *ca_context_current(void);
 ca_context *ca_context_own(void);
 /* false: another thread has it, or it is not live. NULL: no context, allocate from the thread's heap. */
 bool ca_context_switch(ca_context *to);
+/* The first switch to it. */
+bool ca_context_take_new(ca_context *context);
 _Noreturn void ca_context_in_two_threads(const ca_context *context);
 ca_target *ca_context_home(void);
 
@@ -52,9 +54,10 @@ CA_INLINE bool ca_context_switch_fast(ca_context *to)
     if (CA_UNLIKELY(to == from))
         return true;
     if (CA_LIKELY(to != NULL)) {
-        if (CA_UNLIKELY(!(CA_LOAD_ACQUIRE(&to->holder) & CA_HOLDER_LEFT)))
+        if (CA_LIKELY(CA_LOAD_ACQUIRE(&to->holder) & CA_HOLDER_LEFT))
+            CA_STORE(&to->holder, mark);
+        else if (!ca_context_take_new(to))
             return false;
-        CA_STORE(&to->holder, mark);
     }
     if (CA_LIKELY(from != NULL)) {
         if (CA_UNLIKELY(CA_LOAD(&from->holder) != mark))
@@ -68,7 +71,7 @@ CA_INLINE bool ca_context_switch_fast(ca_context *to)
 }
 
 /* For one call, whatever is current; any thread. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.
- * A context that this thread had last, or made, is taken as by a switch; others are served from their annex. */
+ * A context that nobody switched to yet is used itself, others are served from their annex. */
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align);
 /* Live blocks and their bytes, with those adopted from contexts below. */
 void ca_context_count_all(ca_context *context, uint64_t *blocks, uint64_t *bytes);
@@ -84,7 +87,7 @@ CA_INLINE void ca_context_tell(ca_context *context)
         }
 }
 
-/* The last block of an adopted short context without a parent was freed: the record goes. */
+/* The last block of an adopted short context was freed: its memory and the record go. */
 void ca_context_freed_last(ca_context *context);
 
 /* fn(argument) runs at the next reset or destruction (when: bits of enum ca_callback_when), the newest first. false: no memory. */

@@ -381,9 +381,13 @@ static void block_free(const block *b, void *p, const char *function)
             ca_verdict(function, p, b->g);
     } else {
         ca_heap *home = ca_thread_home();
-        if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0)
+        ca_context *c = ca_heap_at(b->tag >> CA_TAG_HEAP_SHIFT)->target.context;
+        if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0) {
             own_free(home, b, p);
-        else
+        } else if (c && c->heap && (b->tag ^ c->heap->tag) >> CA_TAG_HEAP_SHIFT == 0 && ca_context_try(c)) {
+            own_free(c->heap, b, p);
+            ca_context_done(c);
+        } else
             ca_remote_free(home, b->tag, p);
     }
 }

@@ -14,6 +14,7 @@ typedef struct ca_account {
     struct ca_account *parent;
     uint32_t pressed;    /* `used` went over `soft`, and nobody was told yet */
     uint32_t refusals;   /* requests that `hard` did not let through */
+    uint32_t crossed;    /* a charge that is not settled yet went over `soft` */
     uint32_t refused;    /* a part of the request that is being served was: see ca_account_end_request */
 } ca_account;
 
@@ -22,7 +23,7 @@ extern ca_account ca_account_process;
 /* false: a hard limit, this one's or a parent's, is in the way; nothing is charged. */
 bool ca_account_charge(ca_account *account, uint64_t bytes);
 /* What was charged is held now: peaks rise, soft limits are crossed. */
-void ca_account_settle(ca_account *account, uint64_t bytes);
+void ca_account_settle(ca_account *account);
 /* What the account holds is charged to `to` and its parents instead of its parent and those above, whatever their limits. */
 void ca_account_move(ca_account *account, ca_account *to);
 /* One request may try several ways: those that refused it in the end count it once. */

@@ -115,7 +115,7 @@ static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes
             memset(ca_live_at(ca_page_granule(run.page)), 0, pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     }
     entries_set(c->page, pages, CA_TAG_BUMP, number);
-    ca_account_settle(account, bytes);
+    ca_account_settle(account);
     return number;
 none:
     ca_account_discharge(account, bytes);
@@ -245,7 +245,7 @@ static char *piece_take(ca_account *account, uint32_t context)
     }
     ca_lock_drop(&common.lock);
     if (piece)
-        ca_account_settle(account, CA_PIECE_BYTES);
+        ca_account_settle(account);
     else
         ca_account_discharge(account, CA_PIECE_BYTES);
     return piece;
@@ -450,12 +450,10 @@ const void *ca_bump_start(const ca_bump *bump, const void *p)
 bool ca_bump_resize(ca_bump *bump, void *p, size_t size)
 {
     size = size ? ca_round_up(size, CA_GRANULE) : CA_GRANULE;
-    if (p != bump->last)
+    if (p != bump->last || (char *)p < bump->floor) /* a mark holds what is below it */
         return size <= ca_bump_size(bump, p);
     if ((size_t)(bump->end - (char *)p) < size)
         return false;
-    if ((char *)p + size < bump->floor)
-        return true; /* a mark holds what is cut off */
     bump->high = bump->at > bump->high ? bump->at : bump->high;
     bump->at = (char *)p + size;
     return true;

@@ -140,8 +140,10 @@ void ca_context_globalize(ca_context *c)
 bool ca_context_has(ca_context *c, ca_page page, const void *p)
 {
     uint32_t tag = CA_LOAD(&ca_region.entries[page].tag);
+    if (tag && ca_context_resolve(ca_context_of(page, tag, p)) == c)
+        return true;
     if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST)
-        return ca_bump_owner(page, tag, p) == ca_context_number(c);
+        return false;
     return ca_region_list_has(&c->runs, page) || (c->heap && ca_region_list_has(&c->heap->runs, page)) ||
            (c->annex && ca_region_list_has(&c->annex->runs, page));
 }

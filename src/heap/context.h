@@ -19,12 +19,16 @@
 enum { CA_CONTEXT_NAME = 32 };
 
 #define CA_HOLDER_LEFT ((uintptr_t)1)
+/* Nobody ever switched to it: calls for one block, by any thread, take it by compare-and-swap (BUSY meanwhile), and so does the first switch. */
+#define CA_HOLDER_NEW ((uintptr_t)2)
+#define CA_HOLDER_NEW_BUSY ((uintptr_t)6)
+#define CA_HOLDER_SPECIAL ((uintptr_t)7)
 
-/* [X1] holder without CA_HOLDER_LEFT: that thread's current target is the context's
+/* [X1] holder without any of CA_HOLDER_SPECIAL: that thread's current target is the context's
  * [X2] a context's account is charged for exactly the runs and chunks that its heaps and its engine hold */
 typedef struct ca_context {
     ca_target target;     /* short and medium: what is current; long: unused but for the kind */
-    uintptr_t holder;     /* the mark of the thread that has it current; with CA_HOLDER_LEFT: of the last that had it; 0: not live, nobody may */
+    uintptr_t holder;     /* the mark of the thread that has it current; with CA_HOLDER_LEFT: of the last that had it; CA_HOLDER_NEW; 0: not live, nobody may */
     ca_target *current;   /* of this or of its heap */
     ca_heap *heap;        /* long: what is current */
     ca_bump bump;         /* short */
@@ -71,6 +75,19 @@ enum { CA_CONTEXT_OWN = 1 << 30 }; /* a flag: a thread's own */
 
 /* The context that a block with this entry belongs to; NULL: none, a thread's heap. pre: tag != 0 */
 ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p);
+/* While nobody ever switched to it: the context for one call. false: it is in use, or was switched to. */
+CA_INLINE bool ca_context_try(ca_context *context)
+{
+    uintptr_t fresh = CA_HOLDER_NEW;
+    return CA_LOAD(&context->holder) == CA_HOLDER_NEW &&
+           __atomic_compare_exchange_n(&context->holder, &fresh, CA_HOLDER_NEW_BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+CA_INLINE void ca_context_done(ca_context *context)
+{
+    CA_STORE_RELEASE(&context->holder, CA_HOLDER_NEW);
+}
+
 /* Follows adoption: who answers for the context's blocks now. NULL: nobody, they are global. */
 ca_context *ca_context_resolve(ca_context *context);
 

@@ -50,7 +50,7 @@ static void *huge_alloc(ca_context *context, uint64_t pages, uint64_t align, siz
         ca_account_discharge(h.account, bytes);
         return NULL;
     }
-    ca_account_settle(h.account, bytes);
+    ca_account_settle(h.account);
     if (context) {
         __atomic_fetch_add(&context->huge_count, 1, __ATOMIC_RELAXED);
         __atomic_fetch_add(&context->huge_bytes, bytes, __ATOMIC_RELAXED);
@@ -115,7 +115,7 @@ static bool huge_resize(ca_page page, size_t size)
     if (after < before)
         ca_account_discharge(account, (uint64_t)(before - after) * CA_PAGE);
     else
-        ca_account_settle(account, (uint64_t)(after - before) * CA_PAGE);
+        ca_account_settle(account);
     if (h.context)
         __atomic_fetch_add(&h.context->huge_bytes, ((uint64_t)after - before) * CA_PAGE, __ATOMIC_RELAXED);
     __atomic_fetch_add(&huge.bytes, ((uint64_t)ca_region_run_pages(page) - before) * CA_PAGE, __ATOMIC_RELAXED);

@@ -22,7 +22,7 @@ static ca_run run_take(ca_heap *heap, uint64_t pages)
     if (!run.pages)
         ca_account_discharge(heap->account, bytes);
     else
-        ca_account_settle(heap->account, bytes);
+        ca_account_settle(heap->account);
     if (run.pages && CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
         memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)run.pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     return run;

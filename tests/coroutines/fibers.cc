@@ -116,6 +116,8 @@ static void *nested_run(void *argument) {
     allocate(n->k, n->step);
     n->self->yield();
     release(n->k, n->step);
+    allocate(n->k, n->step);
+    release(n->k, n->step);
     return argument;
 }
 static void nest(coroutine &self, ctxalloc_context *home, std::uint64_t number, std::uint64_t step) {
@@ -127,6 +129,8 @@ static void nest(coroutine &self, ctxalloc_context *home, std::uint64_t number, 
         ctxalloc::scope in(inner);
         allocate(n.k, step);
         self.yield();
+        release(n.k, step);
+        allocate(n.k, step);
         release(n.k, step);
     }
     if (ctxalloc_current() != home)

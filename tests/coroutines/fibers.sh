@@ -22,7 +22,7 @@ use() {
     cc=$1 lto=-flto
     case $cc in
     gcc) cxx=g++ ar=gcc-ar ;;
-    clang*) cxx=${cc/clang/clang++} ar=llvm-ar${cc#clang} lto="-flto -fuse-ld=lld" ;;
+    clang*) cxx=${cc/clang/clang++} ar=llvm-ar${cc#clang} lto="-flto -fuse-ld=lld${cc#clang}" ;;
     esac
     have "$ar" || missing "$ar is not installed"
 }

@@ -99,14 +99,21 @@ static void ba_out_of_range_and_foreign_are_einval(void **state)
     assert_valid(pool);
 }
 
+/* Block 0 lies right after the table here, and looks like the word of a live block. */
 static void ba_end_is_einval(void **state)
 {
-    ctxalloc_blocks *pool = *state;
+    enum { EIGHT = 8 };
+    (void)state;
+    ctxalloc_blocks *pool = ctxalloc_blocks_create(SIZE, EIGHT);
     char *first = ctxalloc_blocks_address(pool, 0);
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < EIGHT; i++)
         assert_non_null(ctxalloc_blocks_alloc(pool));
-    assert_int_equal(ctxalloc_blocks_free(pool, first + COUNT * SIZE), EINVAL);
-    assert_int_equal(ctxalloc_blocks_free(pool, first + (COUNT - 1) * SIZE), 0);
+    memset(first, 0xff, EIGHT * SIZE);
+    assert_int_equal(ctxalloc_blocks_free(pool, first + EIGHT * SIZE), EINVAL);
+    assert_int_equal(ctxalloc_blocks_free_index(pool, EIGHT), EINVAL);
+    assert_false(ctxalloc_blocks_is_live(pool, EIGHT));
+    assert_int_equal(ctxalloc_blocks_free(pool, first + (EIGHT - 1) * SIZE), 0);
+    ctxalloc_blocks_destroy(pool);
 }
 
 /* Every address in and around the blocks, for block sizes with and without a power of two in them. */

@@ -5,7 +5,7 @@ else
 tests_pools_cmocka =
 endif
 tests_pools_programs = $(tests_pools_cmocka) tests/engine/pools_random tests/engine/pools_exhaustive tests/engine/blocks_linear \
-	tests/engine/blocks_killed examples/shared_ring
+	tests/engine/blocks_killed tests/engine/blocks_interrupted examples/shared_ring
 tests_pools_scripts = tests/engine/freestanding_pools.sh tests/engine/chunks_constant.sh tests/spin/run
 check_PROGRAMS += $(tests_pools_programs)
 dist_check_SCRIPTS += $(tests_pools_scripts)
@@ -29,5 +29,7 @@ tests_engine_blocks_linear_SOURCES = tests/engine/blocks_linear.c
 tests_engine_blocks_linear_LDADD = $(top_builddir)/libctxalloc.la -lpthread
 tests_engine_blocks_killed_SOURCES = tests/engine/blocks_killed.c
 tests_engine_blocks_killed_LDADD = $(top_builddir)/libctxalloc.la
+tests_engine_blocks_interrupted_SOURCES = tests/engine/blocks_interrupted.c
+tests_engine_blocks_interrupted_LDADD = $(top_builddir)/libctxalloc.la
 examples_shared_ring_SOURCES = examples/shared_ring.c
 examples_shared_ring_LDADD = $(top_builddir)/libctxalloc.la

@@ -1,7 +1,7 @@
 # Threads, their ends, forks and signals, under load and with checked payloads. `tests/stress/soak SECONDS` runs for as long as told.
 
 stress_programs = tests/stress/soak tests/stress/churn tests/stress/destructors tests/stress/forks tests/stress/signals \
-	tests/stress/thread_local
+	tests/stress/thread_local tests/stress/contexts
 check_PROGRAMS += $(stress_programs)
 TESTS += $(stress_programs)
 
@@ -24,6 +24,9 @@ tests_stress_forks_LDADD = $(stress_ldadd)
 tests_stress_signals_SOURCES = tests/stress/signals.c $(stress_headers)
 tests_stress_signals_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_stress_signals_LDADD = $(stress_ldadd)
+tests_stress_contexts_SOURCES = tests/stress/contexts.c $(stress_headers)
+tests_stress_contexts_CFLAGS = $(AM_CFLAGS) -fno-builtin
+tests_stress_contexts_LDADD = $(stress_ldadd)
 tests_stress_thread_local_SOURCES = tests/stress/thread_local.cc
 tests_stress_thread_local_CXXFLAGS = $(AM_CXXFLAGS) -std=c++17
 tests_stress_thread_local_LDADD = $(stress_ldadd)

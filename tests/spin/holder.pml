@@ -1,4 +1,4 @@
-/* A context handed from thread to thread by its `holder` word (src/front/context.h): ca_context_switch_fast, both halves.
+/* A context handed from thread to thread by its `holder` word (src/front/context.h): ca_context_switch_fast, both halves; the word keeps who left it.
  *
  * Memory is weak: a plain store waits in its thread's buffer and becomes visible at any later time, in any order with stores to other words; a plain
  * load of the contents may see what they were at any time since the thread's last acquire.
@@ -7,6 +7,9 @@
  *   wrote, and no two have it at once.  Only that two threads do not try at once is the program's to see to: `turn`.
  * Claim 2 (-DRACE): with nobody seeing to it, two threads that had it at once are found out when one of them switches away.
  *
+ * Claim 3 (-DBY_HANDLE): a thread that had it last allocates by handle (ca_context_malloc) while another switches to it, which any program may do.  It fails: both
+ *   may see that it was left, and both take it.
+ *
  * Mutants, each of which must fail: PLAIN_RELEASE PLAIN_ACQUIRE NO_MARK; with RACE: NO_CHECK.
  * With RACE and BUFFERED it fails, too, and that is known: two threads whose whole stay falls within the time that a store takes to become visible are
  * not found out.  A fence in every switch would be the price.
@@ -14,8 +17,9 @@
 #define THREADS 3
 #define WRITES 2
 #define MARK(t) ((t) + 2)
+#define LEFT 64 /* with the mark of who left it */
 
-byte holder;   /* as all see it; 0: none */
+byte holder = MARK(0) + LEFT; /* as all see it; thread 0 made it */
 byte contents; /* of the context: a number that each holder counts up */
 
 /* of each thread */
@@ -118,7 +122,7 @@ proctype in_turn(byte t)
 	do
 	:: load_holder(t, v);
 		if
-		:: v == 0 -> break
+		:: v >= LEFT -> break
 		:: else -> skip /* refused: EBUSY */
 		fi
 	od;
@@ -137,7 +141,24 @@ proctype in_turn(byte t)
 #endif
 	inside--;
 	release(t);
-	store_holder(t, 0)
+	store_holder(t, MARK(t) + LEFT)
+}
+
+/* ca_context_malloc: as by a switch if it was the last to have it, from the annex otherwise. */
+proctype by_handle(byte t)
+{
+	byte v;
+
+	load_holder(t, v);
+	if
+	:: v == MARK(t) + LEFT ->
+		store_holder(t, MARK(t));
+		inside++;
+		assert(inside == 1);
+		inside--;
+		store_holder(t, MARK(t) + LEFT)
+	:: else -> skip
+	fi
 }
 
 proctype racing(byte t)
@@ -146,7 +167,7 @@ proctype racing(byte t)
 
 	load_holder(t, v);
 	if
-	:: v == 0 ->
+	:: v >= LEFT ->
 		atomic {
 			store_holder(t, MARK(t));
 			overlapped = overlapped || inside > 0;
@@ -159,7 +180,7 @@ proctype racing(byte t)
 #endif
 			inside--
 		}
-		store_holder(t, 0)
+		store_holder(t, MARK(t) + LEFT)
 	:: else -> skip
 	fi
 }
@@ -174,6 +195,11 @@ init {
 		for (t : 0 .. THREADS - 1) { /* these end, which they can only while there is none younger */
 #ifdef RACE
 			run racing(t)
+#elif defined(BY_HANDLE)
+			if
+			:: t == 0 -> run by_handle(t); turn = 1
+			:: else -> run in_turn(t)
+			fi
 #else
 			run in_turn(t)
 #endif
@@ -182,8 +208,8 @@ init {
 	_nr_pr == THREADS + 1; /* what remains is the memory */
 #ifdef RACE
 	assert(!overlapped || found_out)
-#else
+#elif !defined(BY_HANDLE)
 	!contents_wait[THREADS - 1] && !holder_waits[THREADS - 1];
-	assert(contents == THREADS * WRITES && holder == 0)
+	assert(contents == THREADS * WRITES && holder == MARK(THREADS - 1) + LEFT)
 #endif
 }

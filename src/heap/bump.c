@@ -327,8 +327,10 @@ void ca_bump_take_back(ca_bump *bump, void *p)
     bump->high = bump->at > bump->high ? bump->at : bump->high;
     bump->last = NULL;
     CA_STORE(&bump->blocks, bump->blocks - 1);
-    CA_STORE_RELEASE(&bump->at, p); /* before the bit goes: see ca_bump_size */
+    CA_STORE(&bump->retreats, bump->retreats + 1);
+    CA_STORE_RELEASE(&bump->at, p);
     CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~(1ULL << g % 64));
+    CA_STORE_RELEASE(&bump->retreats, bump->retreats + 1);
 }
 
 bool ca_bump_was_block(const ca_bump *bump, const void *p)
@@ -436,13 +438,14 @@ static size_t size_up_to(const ca_bump *bump, const void *p, const char *end)
     return (size_t)((q < end ? q : end) - (const char *)p);
 }
 
-/* When the block behind p is taken back meanwhile, its start bit is gone, but then `at` has changed before. */
+/* While the owner takes back the block behind p, its start bit and `at` disagree for a moment: look again. */
 size_t ca_bump_size(const ca_bump *bump, const void *p)
 {
     for (;;) {
-        const char *end = blocks_end(bump, p);
-        size_t size = size_up_to(bump, p, end);
-        if ((uintptr_t)blocks_end(bump, p) >= (uintptr_t)end)
+        uint32_t before = CA_LOAD_ACQUIRE(&bump->retreats);
+        size_t size = size_up_to(bump, p, blocks_end(bump, p));
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (!(before & 1) && CA_LOAD(&bump->retreats) == before)
             return size;
     }
 }

@@ -35,7 +35,7 @@ typedef struct ca_bump {
     uint64_t freed;         /* any thread */
     ca_live_word starts[2]; /* of the piece */
     uint32_t marks;         /* records, newest first */
-    uint32_t unused;
+    uint32_t retreats;      /* counts twice for each block that is taken back: odd meanwhile, see ca_bump_size */
 } ca_bump;
 
 /* In what is left of the chunk in use; NULL: ask ca_bump_alloc. */

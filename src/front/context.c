@@ -172,7 +172,7 @@ static void name_copy(char *to, const char *name)
 {
     size_t i = 0;
     if (name)
-        for (; name[i] && i < CA_CONTEXT_NAME - 1; i++)
+        for (; i < CA_CONTEXT_NAME - 1 && name[i]; i++)
             to[i] = name[i];
     to[i] = '\0';
 }

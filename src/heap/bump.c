@@ -73,7 +73,7 @@ static ca_node common_take(uint64_t pages)
     ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
     if (node)
         memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
-               pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+               (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     return node;
 }
 
@@ -112,7 +112,7 @@ static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes
             goto none;
         c->page = run.page;
         if (!run.fresh)
-            memset(ca_live_at(ca_page_granule(run.page)), 0, pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+            memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     }
     entries_set(c->page, pages, CA_TAG_BUMP, number);
     ca_account_settle(account);
@@ -178,7 +178,7 @@ static uint32_t kept_take(ca_bump *bump, size_t bytes)
         if ((size_t)c->pages * CA_PAGE < bytes)
             continue;
         *link = c->next;
-        memset(ca_live_at(ca_page_granule(c->page)), 0, c->pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+        memset(ca_live_at(ca_page_granule(c->page)), 0, (size_t)c->pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
         return number;
     }
     return 0;

@@ -200,7 +200,7 @@ static bool region_reserve(uint64_t pages, uint64_t first)
     if (!at)
         return false;
     ca_os_no_huge_pages(at, l.all); /* sparse by nature: a huge page here is almost all waste */
-    size_t marks = FIRST_STEP, records = 2 * ARRAY_STEP; /* bytes at the end of those that begin there */
+    size_t marks = FIRST_STEP, records = (size_t)2 * ARRAY_STEP; /* bytes at the end of those that begin there */
     if (!ca_region.source->commit(ca_region.source, at + l.entries - marks, marks + FIRST_STEP) ||
         !ca_region.source->commit(ca_region.source, at + l.live - records, records + ARRAY_STEP)) {
         ca_region.source->release(ca_region.source, at, l.all + first * CA_PAGE + BASE_ALIGN);

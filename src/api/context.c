@@ -265,7 +265,8 @@ API void *ctxalloc_measure(ctxalloc_context *handle, void *(*fn)(void *), void *
     if (!change || !ctxalloc_usage(handle, &before))
         return fail(EINVAL);
     void *result = ctxalloc_run(handle, fn, arg);
-    (void)ctxalloc_usage(handle, &after);
+    if (!ctxalloc_usage(handle, &after)) /* fn has destroyed it */
+        after = before;
     *change = ctxalloc_usage_difference(&after, &before);
     return result;
 }

@@ -235,7 +235,9 @@ ca_context *ca_context_create(const ca_context_settings *s)
 {
     ca_heap *home = ca_thread_home();
     ca_context *c = warm_take(home, s->kind);
-    if (CA_UNLIKELY(!c) && (!ca_process_start() || !(c = ca_context_new(s->kind))))
+    if (CA_UNLIKELY(!c))
+        c = ca_process_start() ? ca_context_new(s->kind) : NULL;
+    if (CA_UNLIKELY(!c))
         return NULL;
     c->account.soft = s->soft;
     c->account.hard = s->hard;

@@ -228,6 +228,7 @@ static bool block_is_bumped(const block *b)
 static bool block_find(const void *p, const char *function, block *b)
 {
     b->g = ca_region_granule(p);
+    b->context = NULL;
     if (CA_UNLIKELY(b->g == UINT64_MAX)) {
         if (ca_region_contains(p))
             ca_verdict_unused(function, p);

@@ -18,9 +18,10 @@ fail() {
 serve() {
     name=$1 every=$2
     shift 2
-    "$here/server" "$@" >"$work/server" &
+    : >"$work/server" # what the server before wrote is no answer
+    "$here/server" "$@" >>"$work/server" &
     pid=$!
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         grep -q '^port' "$work/server" && break
         sleep 0.2
     done

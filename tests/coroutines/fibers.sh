@@ -105,6 +105,7 @@ for compiler in $compilers_c; do
             if timeout 120 "$work/found" "$n" $load >/dev/null 2>"$work/message"; then
                 fail "$cc, ${ways[way]}: the mutant, whose thread-local accessor is cacheable, passes on $n threads"
             fi
+            if grep -q "shows nothing" "$work/message"; then fail "$cc, ${ways[way]}, the mutant: $(cat "$work/message")"; fi
             echo "$cc, ${ways[way]}: the mutant with a cacheable accessor fails on $n threads, as it must ($(head -n 1 "$work/message"))"
         done
     done

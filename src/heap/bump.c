@@ -8,7 +8,8 @@
 
 enum {
     CHUNK_LEAST = CA_PAGE,
-    CHUNK_MOST = 16 * CA_PAGE /* of what is shared; what is larger is a run of the region's */
+    CHUNK_MOST = 16 * CA_PAGE, /* of what is shared; what is larger is a run of the region's */
+    CHUNKS_MOST = 1 << 28      /* a walk ends */
 };
 
 /* A chunk, or a page of pieces. 32 bytes. */
@@ -79,10 +80,13 @@ static ca_node common_take(uint64_t pages)
 
 static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t number)
 {
-    for (ca_page i = page; i < page + pages; i++) {
-        ca_region.entries[i].number = number;
-        CA_STORE(&ca_region.entries[i].tag, tag);
-    }
+    for (ca_page i = page; i < page + pages; i++)
+        if (tag) {
+            ca_page_entry_set(i, tag, number);
+        } else {
+            CA_STORE(&ca_region.entries[i].tag, 0);
+            CA_STORE(&ca_region.entries[i].number, number);
+        }
 }
 
 /* --- chunks -------------------------------------------------------------------------------------------------- */
@@ -488,23 +492,82 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     return true;
 }
 
-/* Of the blocks in [at, end). */
-static uint64_t range_live_bytes(const ca_bump *bump, const char *at, const char *end)
+/* --- walking ---------------------------------------------------------------------------------------------------------- */
+
+/* Of one chunk or piece: blocks lie in [start, end). */
+typedef struct span {
+    const char *start, *end;
+    const ca_live_word *words;
+} span;
+
+static bool span_walk(const span *s, ca_bump_fn *fn, void *argument)
 {
-    uint64_t bytes = 0;
-    while (at && at < end) {
-        size_t size = ca_bump_size(bump, at);
-        bytes += ca_bump_is_live(bump, at) ? size : 0;
-        at += size ? size : CA_GRANULE;
+    const size_t all = s->end > s->start ? (size_t)(s->end - s->start) / CA_GRANULE : 0;
+    size_t before = SIZE_MAX; /* the last start seen, if that block is live */
+    for (size_t w = 0; w * 64 < all; w++) {
+        uint64_t born = CA_LOAD_ACQUIRE(&s->words[w].born), died = CA_LOAD(&s->words[w].died);
+        for (; born; born &= born - 1) {
+            unsigned bit = ca_bit_low(born);
+            size_t at = w * 64 + bit;
+            if (at >= all)
+                break;
+            if (before != SIZE_MAX && !fn(s->start + before * CA_GRANULE, (at - before) * CA_GRANULE, argument))
+                return false;
+            before = died >> bit & 1 ? SIZE_MAX : at;
+        }
     }
-    return bytes;
+    return before == SIZE_MAX || fn(s->start + before * CA_GRANULE, (all - before) * CA_GRANULE, argument);
 }
 
-uint64_t ca_bump_live_bytes(const ca_bump *bump)
+/* The chunk is the context's, as far as can be known while others use it: its pages are there, and say so. */
+static bool chunk_span(uint32_t number, uint32_t context, const char *end, span *s)
 {
-    uint64_t bytes = range_live_bytes(bump, bump->piece, bump->used ? bump->piece_end : bump->at);
-    for (uint32_t number = bump->used; number; number = chunk_at(number)->next)
-        bytes += range_live_bytes(bump, page_start(chunk_at(number)->page), number == bump->used ? bump->at : chunk_at(number)->used_end);
+    const chunk *c = chunk_at(number);
+    ca_page page = CA_LOAD(&c->page), pages = CA_LOAD(&c->pages);
+    ca_granule last = (ca_granule)page * (CA_PAGE / CA_GRANULE) + (ca_granule)pages * (CA_PAGE / CA_GRANULE) - 1;
+    if (CA_LOAD(&c->context) != context || !pages || !ca_region_is_committed(page) || !ca_region_is_committed(ca_granule_page(last)))
+        return false;
+    ca_page_entry e = ca_page_entry_read(page);
+    if (e.tag != CA_TAG_BUMP || e.number != number)
+        return false;
+    s->start = page_start(page);
+    s->end = end >= s->start && end <= s->start + (size_t)pages * CA_PAGE ? end : s->start;
+    s->words = ca_live_at(ca_page_granule(page));
+    return true;
+}
+
+/* Nothing here trusts what it reads: the owner may be allocating, resetting or gone. Records are never unmapped, and the first word of a chunk's record is
+ * 0 or the number of another one, whatever the record is used for. */
+bool ca_bump_walk(const ca_bump *bump, uint32_t context, ca_bump_fn *fn, void *argument)
+{
+    span s;
+    uint32_t number = CA_LOAD_ACQUIRE(&bump->used);
+    const char *at = CA_LOAD_ACQUIRE(&bump->at), *piece = CA_LOAD(&bump->piece), *end = number ? CA_LOAD(&bump->piece_end) : at;
+    if (piece && end >= piece && end <= piece + CA_PIECE_BYTES) {
+        s = (span){piece, end, bump->starts};
+        if (!span_walk(&s, fn, argument))
+            return false;
+    }
+    for (uint32_t looks = 0; number && looks < CHUNKS_MOST && chunk_span(number, context, at, &s); looks++) {
+        number = CA_LOAD(&chunk_at(number)->next);
+        if (!span_walk(&s, fn, argument))
+            return false;
+        at = number ? CA_LOAD(&chunk_at(number)->used_end) : NULL;
+    }
+    return true;
+}
+
+static bool bytes_add(const void *block, size_t size, void *sum)
+{
+    (void)block;
+    *(uint64_t *)sum += size;
+    return true;
+}
+
+uint64_t ca_bump_live_bytes(const ca_bump *bump, uint32_t context)
+{
+    uint64_t bytes = 0;
+    (void)ca_bump_walk(bump, context, bytes_add, &bytes);
     return bytes;
 }
 

@@ -67,8 +67,12 @@ bool ca_bump_is_live(const ca_bump *bump, const void *p);
 const void *ca_bump_start(const ca_bump *bump, const void *p);
 /* Bytes of the block that starts at p. */
 size_t ca_bump_size(const ca_bump *bump, const void *p);
-/* Bytes that live blocks may use. Time: proportional to the memory. */
-uint64_t ca_bump_live_bytes(const ca_bump *bump);
+/* Calls fn for the live blocks, until it says false. Any thread: blocks that are live all the while are found, for the rest nothing is promised but that no harm is done.
+ * fn may free the block. context: the owner's number. false: fn said so. */
+typedef bool ca_bump_fn(const void *block, size_t size, void *argument);
+bool ca_bump_walk(const ca_bump *bump, uint32_t context, ca_bump_fn *fn, void *argument);
+/* Bytes that live blocks may use. Any thread, likewise. Time: proportional to the memory. */
+uint64_t ca_bump_live_bytes(const ca_bump *bump, uint32_t context);
 /* Frees all, where the piece is all there is. */
 CA_INLINE void ca_bump_restart(ca_bump *bump)
 {

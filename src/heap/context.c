@@ -160,6 +160,6 @@ void ca_context_count(ca_context *c, uint64_t *blocks, uint64_t *bytes)
     *bytes = u.small_bytes + u.large_bytes + CA_LOAD(&c->huge_bytes);
     if (!c->heap) {
         *blocks += CA_LOAD(&c->bump.blocks) - CA_LOAD(&c->bump.freed);
-        *bytes += ca_bump_live_bytes(&c->bump);
+        *bytes += ca_bump_live_bytes(&c->bump, ca_context_number(c));
     }
 }

@@ -15,8 +15,7 @@ bool ca_large_is_huge(size_t size, size_t align)
 
 static void block_publish(ca_page page, uint32_t tag, uint32_t number)
 {
-    ca_region.entries[page].number = number;
-    CA_STORE(&ca_region.entries[page].tag, tag);
+    ca_page_entry_set(page, tag, number);
     if (ca_heap_setting.check)
         ca_live_set(ca_page_granule(page));
 }
@@ -181,8 +180,8 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
     uint64_t bytes = 0;
     for (ca_page page = ca_region_first_run(&context->runs); page != UINT32_MAX; page = ca_region_next_run(page)) {
         bytes += (uint64_t)ca_region_run_pages(page) * CA_PAGE;
-        ca_region.entries[page].number = dead;
         CA_STORE(&ca_region.entries[page].tag, 0);
+        CA_STORE(&ca_region.entries[page].number, dead);
         *ca_live_at(ca_page_granule(page)) = (ca_live_word){0, 0};
     }
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);

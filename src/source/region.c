@@ -48,6 +48,7 @@ static struct {
     unsigned cursor;
     uint32_t now;
     uint64_t given; /* pages */
+    uint64_t purged; /* bytes; any thread */
     ca_node bins[CA_BIN_COUNT];
     uint64_t second[CA_TLSF_WORDS(CA_BIN_FIRST_LEVELS)];
 } region;
@@ -164,6 +165,15 @@ ca_granule ca_region_granule_far(uintptr_t address)
             return ((uintptr_t)p->first * CA_PAGE + (address - p->base)) >> CA_GRANULE_SHIFT;
     }
     return UINT64_MAX;
+}
+
+bool ca_region_is_committed(ca_page page)
+{
+    uint32_t count = CA_LOAD_ACQUIRE(&region.part_count);
+    for (uint32_t i = 0; i < count; i++)
+        if (page - region.parts[i].first < CA_LOAD(&region.parts[i].committed))
+            return true;
+    return false;
 }
 
 bool ca_region_contains(const void *p)
@@ -500,6 +510,8 @@ static bool block_purge(ca_tlsf *tlsf, ca_node node)
         return false;
     if (!back(ca_region.source, (void *)(p->base + start * CA_PAGE), (end - start) * CA_PAGE))
         tlsf->marks[node] = CA_LOAD(&region.now);
+    else
+        __atomic_fetch_add(&region.purged, (end - start) * CA_PAGE, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -529,9 +541,21 @@ void ca_region_purge(uint32_t age, unsigned looks, unsigned most)
 
 /* --- report, fork -------------------------------------------------------------------------------------------- */
 
+bool ca_region_range(uint32_t index, ca_page *first, ca_page *end)
+{
+    ca_lock_take(&region.lock);
+    bool there = index < region.part_count;
+    if (there) {
+        *first = region.parts[index].first;
+        *end = *first + region.parts[index].committed;
+    }
+    ca_lock_drop(&region.lock);
+    return there;
+}
+
 ca_region_usage ca_region_get_usage(void)
 {
-    ca_region_usage u = {0, 0, 0};
+    ca_region_usage u = {.purged = CA_LOAD(&region.purged)};
     ca_lock_take(&region.lock);
     for (uint32_t i = 0; i < region.part_count; i++)
         u.committed += (uint64_t)region.parts[i].committed * CA_PAGE;

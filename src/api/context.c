@@ -10,6 +10,8 @@
 #include "base/check.h"
 #include "front/context.h"
 #include "front/fast.h"
+#include "front/profile.h"
+#include "front/report.h"
 #include "heap/large.h"
 #include "preload/face.h"
 
@@ -223,9 +225,9 @@ API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
 
 static void usage_of_process(ctxalloc_usage_t *u)
 {
-    ca_front_usage p = ca_front_get_usage();
-    u->live_blocks = p.heaps.small_count + p.heaps.large_count + p.huge_count;
-    u->live_bytes = p.heaps.small_bytes + p.heaps.large_bytes + p.huge_bytes;
+    ca_report r = ca_report_get();
+    u->live_blocks = r.live_count;
+    u->live_bytes = r.live_bytes;
 }
 
 API bool ctxalloc_usage(ctxalloc_context *handle, ctxalloc_usage_t *u)
@@ -410,9 +412,9 @@ API int ctxalloc_mark(ctxalloc_context *handle, ctxalloc_mark_t *to)
 {
     ca_context *c;
     int error = to ? resolve_context(handle, &c) : EINVAL;
-    if (error || c->heap)
+    if (error || !c->engine || !c->engine->mark)
         return EINVAL;
-    mark m = {c, ca_bump_mark(&c->bump)};
+    mark m = {c, c->engine->mark(c)};
     if (!m.number)
         return ENOMEM;
     memset(to, 0, sizeof *to);
@@ -424,9 +426,13 @@ API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *from)
 {
     ca_context *c;
     int error = from ? resolve_context(handle, &c) : EINVAL;
-    if (error || c->heap)
+    if (error || !c->engine || !c->engine->rollback)
         return EINVAL;
     mark m;
     memcpy(&m, from, sizeof m);
-    return m.context == c && ca_bump_rollback(&c->bump, m.number) ? 0 : EINVAL;
+    if (m.context != c || !c->engine->rollback(c, m.number))
+        return EINVAL;
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_ROLLED_BACK);
+    return 0;
 }

@@ -6,9 +6,11 @@
 #include "base/check.h"
 #include "base/print.h"
 #include "front/process.h"
+#include "front/profile.h"
+#include "front/report.h"
 #include "heap/remote.h"
 
-enum { WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
+enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
 
 typedef struct ca_callback {
     uint32_t next, when;
@@ -118,6 +120,13 @@ static void *annex_alloc(ca_context *owner, size_t size, size_t align)
     return p;
 }
 
+static void *engine_alloc(ca_context *owner, size_t size, size_t align)
+{
+    void *p = owner->engine->alloc(owner, size, align);
+    ca_account_end_request(&owner->account, p != NULL);
+    return p;
+}
+
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 {
     if (!owner) {
@@ -131,10 +140,10 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     void *p;
     if (owner->current->kind == CA_TARGET_SHORT) {
         p = align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
-        if (!p) {
-            p = ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align);
-            ca_account_end_request(&owner->account, p != NULL);
-        }
+        if (!p)
+            p = engine_alloc(owner, size, align);
+    } else if (owner->engine) {
+        p = engine_alloc(owner, size, align);
     } else {
         p = owned_alloc(owner, owner->heap, size, align);
     }
@@ -147,7 +156,7 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 
 static ca_context *warm_take(ca_heap *home, uint32_t kind)
 {
-    uint32_t i = kind == CA_TARGET_SHORT;
+    uint32_t i = kind - CA_TARGET_LONG;
     ca_context *c = home ? home->warm[i] : NULL;
     if (c) {
         home->warm[i] = c->warm;
@@ -158,7 +167,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 
 static void warm_give(ca_heap *home, ca_context *c)
 {
-    uint32_t i = c->heap == NULL;
+    uint32_t i = c->current->kind - CA_TARGET_LONG;
     if (home && home->warm_count[i] < WARM_MOST) {
         c->warm = home->warm[i];
         home->warm[i] = c;
@@ -225,8 +234,8 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     if (account_move(c, to))
         return;
     ca_context_drop(c, false);
-    if (!c->heap)
-        ca_bump_retire(&c->bump, &c->account, CA_DEAD | ca_context_number(c));
+    if (c->engine)
+        c->engine->retire(c, CA_DEAD | ca_context_number(c));
     c->account.refused = 0;
     (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
@@ -378,10 +387,13 @@ static void context_adopt(ca_context *c, ca_context *by)
     }
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
-    if (by)
+    if (by) {
         leave(c);
-    else
-        ca_context_globalize(c);
+        return;
+    }
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_GLOBAL);
+    ca_context_globalize(c);
 }
 
 /* Its memory is free, the record waits for the next one. */
@@ -391,6 +403,8 @@ static void context_clear(ca_context *c)
         tree_remove(c);
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_DROPPED);
     ca_context_drop(c, c->heap != NULL);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
@@ -416,7 +430,7 @@ static void context_end(ca_context *c, bool with_parent)
         if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
         if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
-            ca_front_report_escapes(c);
+            ca_report_escapes(c);
     }
     bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
     if (CA_UNLIKELY(adopting) && !heir_goes && has_live(c))
@@ -463,6 +477,32 @@ static void settle(ca_context *c)
     }
 }
 
+static void heap_empty_caches(ca_heap *heap)
+{
+    (void)ca_remote_drain(heap);
+    ca_heap_flush(heap);
+}
+
+bool ca_context_empty_caches(ca_context *c)
+{
+    ca_context *before = ca_context_current();
+    bool tried = c != before && ca_context_try(c);
+    flush_home();
+    if (!tried && !ca_context_switch(c))
+        return false;
+    if (c->heap)
+        heap_empty_caches(c->heap);
+    if (tried)
+        ca_context_done(c);
+    else
+        (void)ca_context_switch(before); /* it was left just now: nobody else has it */
+    if (CA_LOAD(&c->annex) && ca_context_annex_take(c)) {
+        heap_empty_caches(c->annex);
+        ca_context_annex_drop(c);
+    }
+    return true;
+}
+
 void ca_context_count_all(ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
     settle(c);
@@ -485,14 +525,14 @@ CA_INLINE bool end_quickly(ca_context *c)
     uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | !(c->holder & (CA_HOLDER_LEFT | CA_HOLDER_NEW)) | (c->holder == CA_HOLDER_NEW_BUSY) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
                    c->huge_count | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
     ca_heap *home = ca_thread_home();
-    if (odd || !home || home->warm_count[1] >= WARM_MOST)
+    if (odd || !home || home->warm_count[SHORT] >= WARM_MOST)
         return false;
     CA_STORE(&c->holder, 0);
     CA_STORE(&c->state, CA_CONTEXT_FREE);
     ca_bump_restart(&c->bump);
-    c->warm = home->warm[1];
-    home->warm[1] = c;
-    home->warm_count[1]++;
+    c->warm = home->warm[SHORT];
+    home->warm[SHORT] = c;
+    home->warm_count[SHORT]++;
     return true;
 }
 
@@ -505,10 +545,12 @@ static bool thread_ends(const ca_context *c)
 
 int ca_context_destroy(ca_context *c)
 {
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        ca_front_exhume();
-    else if (CA_LIKELY(end_quickly(c)))
+    if (CA_UNLIKELY(ca_heap_setting.slow)) {
+        if (ca_heap_setting.full)
+            ca_front_exhume();
+    } else if (CA_LIKELY(end_quickly(c))) {
         return 0;
+    }
     bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c);
     if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
         return EINVAL;
@@ -538,6 +580,8 @@ int ca_context_reset(ca_context *c)
     children_end(c);
     if (c->callbacks)
         callbacks_call(c, CA_ON_RESET);
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_DROPPED);
     ca_context_drop(c, true);
     return 0;
 }
@@ -552,13 +596,13 @@ void ca_context_thread_end(ca_heap *home)
         home->own = NULL;
         (void)ca_context_destroy(own);
     }
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < CA_WARM_KINDS; i++)
         while (home->warm[i]) {
             ca_context *c = home->warm[i];
             home->warm[i] = c->warm;
+            home->warm_count[i]--;
             ca_context_retire(c);
         }
-    home->warm_count[0] = home->warm_count[1] = 0;
 }
 
 void ca_context_lock_all(void)

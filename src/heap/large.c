@@ -93,10 +93,15 @@ void ca_large_free(ca_heap *heap, ca_page page)
 size_t ca_large_size(ca_page page)
 {
     const ca_page_entry *entry = &ca_region.entries[page];
-    if (CA_LOAD(&entry->tag) == CA_TAG_HUGE)
+    return ca_large_size_of(page, CA_LOAD(&entry->tag), entry->number);
+}
+
+size_t ca_large_size_of(ca_page page, uint32_t tag, uint32_t number)
+{
+    if (tag == CA_TAG_HUGE)
         return (size_t)ca_region_run_pages(page) * CA_PAGE;
     const ca_tlsf_node *nodes = (const ca_tlsf_node *)(const void *)ca_region.nodes.base;
-    return (size_t)nodes[entry->number].size * CA_PAGE;
+    return (size_t)nodes[number].size * CA_PAGE;
 }
 
 static bool huge_resize(ca_page page, size_t size)

@@ -161,7 +161,7 @@ static void model_check(model *m)
         assert_false(ca_bump_is_live(&m->bump, b->p + 8));
     }
     assert_int_equal(m->bump.blocks - m->bump.freed, m->live);
-    assert_int_equal(ca_bump_live_bytes(&m->bump), bytes);
+    assert_int_equal(ca_bump_live_bytes(&m->bump, NUMBER), bytes);
     assert_int_equal(m->account.used, (m->bump.piece ? CA_PIECE_BYTES : 0) + m->bump.chunk_bytes);
 }
 

@@ -15,6 +15,7 @@ typedef struct ca_context_settings {
     const char *name; /* NULL: none */
     ca_context *parent;
     uint32_t kind;    /* enum ca_target_kind */
+    size_t block_size; /* of most blocks, 0: not known */
     size_t soft, hard;
     void (*on_pressure)(void *context, size_t used, void *argument);
     void *argument;

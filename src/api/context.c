@@ -67,6 +67,8 @@ static void *fail(int error)
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
+static const uint32_t kinds[] = {[CTXALLOC_LONG] = CA_TARGET_LONG, [CTXALLOC_MEDIUM] = CA_TARGET_MEDIUM, [CTXALLOC_SHORT] = CA_TARGET_SHORT};
+
 API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
 {
     ca_context_settings s = {.kind = CA_TARGET_LONG};
@@ -78,7 +80,8 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         if (CA_UNLIKELY(o->parent) && !resolve(o->parent, &s.parent, &error))
             return fail(error);
         s.name = o->name;
-        s.kind = o->lifetime == CTXALLOC_SHORT ? CA_TARGET_SHORT : CA_TARGET_LONG;
+        s.kind = kinds[o->lifetime];
+        s.block_size = o->block_size;
         s.soft = o->soft_limit;
         s.hard = o->hard_limit;
         s.on_pressure = (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;

@@ -123,6 +123,10 @@ static void *annex_alloc(ca_context *owner, size_t size, size_t align)
 static void *engine_alloc(ca_context *owner, size_t size, size_t align)
 {
     void *p = owner->engine->alloc(owner, size, align);
+    if (CA_UNLIKELY(!p)) {
+        owner->engine->trim(owner);
+        p = owner->engine->alloc(owner, size, align);
+    }
     ca_account_end_request(&owner->account, p != NULL);
     return p;
 }
@@ -138,12 +142,10 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     if (!ca_context_try(owner))
         return annex_alloc(owner, size, align);
     void *p;
-    if (owner->current->kind == CA_TARGET_SHORT) {
-        p = align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
+    if (owner->engine) {
+        p = align > CA_GRANULE ? NULL : owner->target.kind == CA_TARGET_SHORT ? ca_bump_quick(&owner->bump, size) : ca_chunked_quick(&owner->chunked, size);
         if (!p)
             p = engine_alloc(owner, size, align);
-    } else if (owner->engine) {
-        p = engine_alloc(owner, size, align);
     } else {
         p = owned_alloc(owner, owner->heap, size, align);
     }
@@ -243,11 +245,16 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
 ca_context *ca_context_create(const ca_context_settings *s)
 {
     ca_heap *home = ca_thread_home();
-    ca_context *c = warm_take(home, s->kind);
+    uint32_t kind = s->kind;
+    if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM && ca_heap_setting.full))
+        kind = CA_TARGET_LONG; /* only a heap holds freed blocks back and looks at them */
+    ca_context *c = warm_take(home, kind);
     if (CA_UNLIKELY(!c))
-        c = ca_process_start() ? ca_context_new(s->kind) : NULL;
+        c = ca_process_start() ? ca_context_new(kind) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
+    if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM))
+        ca_chunked_set_unit(&c->chunked, s->block_size);
     c->account.soft = s->soft;
     c->account.hard = s->hard;
     c->account.pressed = c->account.refusals = c->account.refused = 0;
@@ -312,8 +319,7 @@ static void callbacks_call(ca_context *c, uint32_t when)
 
 /* --- destroying ----------------------------------------------------------------------------------------------------- */
 
-/* Another thread has it current. */
-static bool is_elsewhere(const ca_context *c)
+bool ca_context_is_elsewhere(const ca_context *c)
 {
     uintptr_t holder = CA_LOAD_ACQUIRE(&c->holder);
     return holder == CA_HOLDER_NEW_BUSY || (holder && !(holder & CA_HOLDER_SPECIAL) && holder != ca_context_mark());
@@ -360,7 +366,7 @@ static bool adopted_has_live(ca_context *c)
 static bool refuses(ca_context *c)
 {
     bool strict = c->state == CA_CONTEXT_LIVE && c->escape == CA_ESCAPE_REFUSE;
-    if (is_elsewhere(c) || (strict && has_live(c)))
+    if (ca_context_is_elsewhere(c) || (strict && has_live(c)))
         return true;
     for (ca_context *child = c->child; child; child = child->next)
         if (refuses(child) || (strict && child->state == CA_CONTEXT_ADOPTED && adopted_has_live(child)))
@@ -551,7 +557,7 @@ int ca_context_destroy(ca_context *c)
     } else if (CA_LIKELY(end_quickly(c))) {
         return 0;
     }
-    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c);
+    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !ca_context_is_elsewhere(c);
     if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
         return EINVAL;
     if (CA_UNLIKELY(!plain)) {
@@ -568,7 +574,7 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
-    if (is_elsewhere(c))
+    if (ca_context_is_elsewhere(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();
@@ -608,12 +614,12 @@ void ca_context_thread_end(ca_heap *home)
 void ca_context_lock_all(void)
 {
     ca_lock_take(&tree);
-    ca_bump_lock();
+    ca_chunk_lock();
 }
 
 void ca_context_unlock_all(void)
 {
-    ca_bump_unlock();
+    ca_chunk_unlock();
     ca_lock_drop(&tree);
 }
 

@@ -15,6 +15,7 @@ typedef struct ca_context_settings {
     const char *name; /* NULL: none */
     ca_context *parent;
     uint32_t kind;    /* enum ca_target_kind */
+    size_t block_size; /* of most blocks, 0: not known */
     size_t soft, hard;
     void (*on_pressure)(void *context, size_t used, void *argument);
     void *argument;
@@ -73,6 +74,8 @@ CA_INLINE bool ca_context_switch_fast(ca_context *to)
 /* For one call, whatever is current; any thread. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.
  * A context that nobody switched to yet is used itself, others are served from their annex. */
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align);
+/* Another thread has it current, or is making a call with it. */
+bool ca_context_is_elsewhere(const ca_context *context);
 /* For a walk without the live map: what its heaps' caches hold goes back to the slabs. false: another thread has it. */
 bool ca_context_empty_caches(ca_context *context);
 /* Live blocks and their bytes, with those adopted from contexts below. */

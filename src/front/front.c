@@ -104,8 +104,12 @@ static void *plain_malloc(size_t size)
         p = ca_heap_malloc(ca_heap_of(target), size);
     else if (target->kind == CA_TARGET_NONE)
         return none_alloc(size, CA_GRANULE, false);
-    else
+    else {
+        p = ca_chunked_quick(&target->context->chunked, size);
+        if (CA_LIKELY(p != NULL))
+            return p;
         p = target_alloc(target, size, CA_GRANULE);
+    }
     if (CA_UNLIKELY(!p))
         p = alloc_again(size, CA_GRANULE);
     if (target->kind != CA_TARGET_HOME)
@@ -442,6 +446,13 @@ static void block_free(const block *b, void *p, const char *function)
 
 /* --- realloc ------------------------------------------------------------------------------------------------------ */
 
+/* Where no heap has pages for what is smaller. */
+static bool huge_is_engines(const block *b)
+{
+    uint32_t owner = ca_region_run_owner(ca_granule_page(b->g));
+    return owner && ca_context_at(owner)->engine;
+}
+
 /* The same block at another size, where that is cheap. NULL: copy. */
 static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
 {
@@ -453,10 +464,10 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
     }
     if (!huge && !large)
         return size <= old && (size > old / SHRINK_PART || old <= SHRINK_LEAST) ? p : NULL;
-    if (ca_front_good_size(size) == old)
+    if ((huge ? ca_round_up(size, (size_t)CA_CHUNK * CA_PAGE) : ca_front_good_size(size)) == old)
         return p;
     /* What becomes small enough for a slab, or for a heap's own pages, moves there. */
-    if (size <= CA_SMALL_MAX || (huge && !ca_large_is_huge(size, 1)))
+    if (size <= CA_SMALL_MAX || (huge && !ca_large_is_huge(size, 1) && !huge_is_engines(b)))
         return NULL;
     if (huge || is_own(target, b->tag))
         if (ca_large_resize(is_own(target, b->tag) ? ca_heap_of(target) : NULL, ca_granule_page(b->g), size))

@@ -63,12 +63,54 @@ static bool large_walk(walk *w, ca_page page, ca_page_entry entry, ca_context *o
     return block_visit(w, ca_region_address(page), size, owner);
 }
 
-/* Blocks of engines are not among these. */
+typedef struct area_visit {
+    walk *walk;
+    ca_context *owner;
+} area_visit;
+
+static bool engine_visit(const void *p, size_t size, void *argument)
+{
+    const area_visit *v = argument;
+    return block_visit(v->walk, p, size, v->owner);
+}
+
+/* A context's number, read from a record that the page's entry names: it is one if that still holds, for the record was what it was until then. */
+static ca_context *context_read(const uint32_t *number, ca_page page, ca_page_entry entry)
+{
+    uint32_t n = CA_LOAD_ACQUIRE(number);
+    ca_page_entry now = ca_page_entry_read(page);
+    return n && now.tag == entry.tag && now.number == entry.number && ca_pool_has(&ca_region.contexts, n) ? ca_context_at(n) : NULL;
+}
+
+/* One chunk, or 0: the piece of the context, if it lies where it should. */
+static bool area_walk(walk *w, ca_context *c, uint32_t chunk, const char *start)
+{
+    ca_area area;
+    const ca_engine *engine = c ? CA_LOAD(&c->engine) : NULL;
+    area_visit v = {w, ca_context_resolve(c)};
+    if (!engine || (w->only && v.owner != w->only) || !engine->area(c, chunk, &area) || area.start != start)
+        return true;
+    return ca_area_walk(&area, engine_visit, &v);
+}
+
+static bool engine_page_walk(walk *w, ca_page page, ca_page_entry entry)
+{
+    const char *start = ca_region_address(page);
+    if (entry.tag == CA_TAG_BUMP) /* a chunk is walked at its first page */
+        return CA_LOAD(&ca_chunk_at(entry.number)->page) != page || area_walk(w, context_read(&ca_chunk_at(entry.number)->context, page, entry), entry.number, start);
+    for (unsigned i = 0; i < CA_PIECES; i++)
+        if (!area_walk(w, context_read(ca_piece_owner(entry.number, i), page, entry), 0, start + i * (size_t)CA_PIECE_BYTES))
+            return false;
+    return true;
+}
+
 static bool page_walk(walk *w, ca_page page)
 {
     ca_page_entry entry = ca_page_entry_read(page);
-    if (!entry.tag || ca_tag_is_engine(entry.tag))
+    if (!entry.tag)
         return true;
+    if (ca_tag_is_engine(entry.tag))
+        return engine_page_walk(w, page, entry);
     ca_context *owner = ca_context_resolve(ca_context_of(page, entry.tag, NULL));
     if (w->only && owner != w->only)
         return true;
@@ -81,17 +123,6 @@ static bool page_walk(walk *w, ca_page page)
 }
 
 /* --- a context ------------------------------------------------------------------------------------------------------- */
-
-typedef struct engine_walk {
-    walk *walk;
-    ca_context *owner;
-} engine_walk;
-
-static bool engine_visit(const void *p, size_t size, void *argument)
-{
-    const engine_walk *e = argument;
-    return block_visit(e->walk, p, size, e->owner);
-}
 
 /* A list that changes while it is followed may lead anywhere in the region, or round: page_walk asks for the owner, and there are only so many runs. */
 static void runs_walk(walk *w, const ca_run_list *runs)
@@ -112,8 +143,8 @@ static void context_walk(walk *w, ca_context *c)
 {
     const ca_engine *engine = CA_LOAD(&c->engine);
     const ca_heap *heap = CA_LOAD(&c->heap), *annex = CA_LOAD(&c->annex);
-    engine_walk e = {w, ca_context_resolve(c)};
-    if (engine && !engine->walk(c, engine_visit, &e))
+    area_visit v = {w, ca_context_resolve(c)};
+    if (engine && !engine->walk(c, engine_visit, &v))
         return;
     if (heap)
         runs_walk(w, &heap->runs);
@@ -129,11 +160,24 @@ static void adopted_walk(ca_context *c, void *argument)
         context_walk(w, c);
 }
 
+static void region_walk(walk *w)
+{
+    ca_page first, end;
+    for (uint32_t i = 0; !w->ended && ca_region_range(i, &first, &end); i++)
+        for (ca_page page = first; page < end && page_walk(w, page); page++)
+            ;
+}
+
+/* A context that another thread is just using has lists that cannot be followed: every page is asked whose it is. */
 int ca_walk_context(ca_context *c, ca_walk_fn *fn, void *argument)
 {
     walk w = {fn, argument, c, false};
     if (CA_UNLIKELY(!ca_heap_setting.check) && !ca_context_empty_caches(c))
         return EBUSY;
+    if (CA_UNLIKELY(ca_context_is_elsewhere(c))) {
+        region_walk(&w);
+        return 0;
+    }
     context_walk(&w, c);
     if (!w.ended && CA_LOAD(&c->child))
         ca_context_each(adopted_walk, &w);
@@ -142,26 +186,11 @@ int ca_walk_context(ca_context *c, ca_walk_fn *fn, void *argument)
 
 /* --- all of them ------------------------------------------------------------------------------------------------------ */
 
-static void engines_walk(ca_context *c, void *argument)
-{
-    walk *w = argument;
-    uint32_t state = CA_LOAD(&c->state);
-    const ca_engine *engine = CA_LOAD(&c->engine);
-    engine_walk e = {w, ca_context_resolve(c)};
-    if (!w->ended && engine && (state == CA_CONTEXT_LIVE || state == CA_CONTEXT_ADOPTED))
-        (void)engine->walk(c, engine_visit, &e);
-}
-
 int ca_walk_all(ca_walk_fn *fn, void *argument)
 {
     walk w = {fn, argument, NULL, false};
     if (!ca_heap_setting.check)
         return ENOTSUP;
-    ca_page first, end;
-    for (uint32_t i = 0; !w.ended && ca_region_range(i, &first, &end); i++)
-        for (ca_page page = first; page < end && page_walk(&w, page); page++)
-            ;
-    if (!w.ended)
-        ca_context_each(engines_walk, &w);
+    region_walk(&w);
     return 0;
 }

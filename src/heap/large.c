@@ -63,6 +63,12 @@ static void *huge_alloc(ca_context *context, uint64_t pages, uint64_t align, siz
     return ca_region_address(run.page);
 }
 
+void *ca_huge_alloc(ca_context *context, size_t size, size_t align)
+{
+    size_t zero;
+    return huge_alloc(context, ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
+}
+
 void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
 {
     uint64_t pages = ca_size_max(ca_pages_for(size), 1);

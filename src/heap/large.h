@@ -21,6 +21,9 @@ bool ca_huge_free(ca_page page, bool check);
 /* A new huge block of `size`, of the same owner, that takes over the old one's memory without copying; NULL: copy instead (nothing changed). */
 void *ca_huge_move(ca_page page, size_t size);
 
+/* A huge block of whatever size, for a context that has no heap. NULL: no memory, or the account refuses. */
+void *ca_huge_alloc(struct ca_context *context, size_t size, size_t align);
+
 /* All huge blocks of a context cease to be. `dead`: see ca_heap_drop. */
 void ca_huge_drop(struct ca_context *context, uint32_t dead);
 /* They are nobody's, global, from now on; the accounts are the caller's affair. */

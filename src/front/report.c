@@ -232,6 +232,7 @@ bool ca_report_json(int fd)
 enum { ESCAPES_SHOWN = 8 };
 
 typedef struct escapes {
+    size_t blocks, bytes;
     char text[400];
     size_t length;
     unsigned shown;
@@ -243,21 +244,23 @@ static bool escape_add(const void *p, size_t size, ca_context *owner, void *argu
 {
     escapes *e = argument;
     (void)owner;
+    e->blocks++;
+    e->bytes += size;
+    if (e->shown == ESCAPES_SHOWN)
+        return true;
     e->length += ca_format(e->text + e->length, sizeof e->text - e->length, " %x:%z", (uint64_t)(uintptr_t)p, size);
     e->block[e->shown] = p;
-    e->stack[e->shown] = ca_front_stack_of(p);
-    return ++e->shown < ESCAPES_SHOWN;
+    e->stack[e->shown++] = ca_front_stack_of(p);
+    return true;
 }
 
 void ca_report_escapes(ca_context *c)
 {
-    uint64_t blocks, bytes;
-    escapes e = {.length = 0};
-    ca_context_count_all(c, &blocks, &bytes);
-    if (!blocks)
-        return;
+    escapes e = {.blocks = 0};
     (void)ca_walk_context(c, escape_add, &e);
-    ca_print(2, "ctxalloc: context '%s' goes with %z live blocks, %z bytes%s%s\n", c->name, (size_t)blocks, (size_t)bytes, e.shown ? ":" : "", e.shown ? e.text : "");
+    if (!e.blocks)
+        return;
+    ca_print(2, "ctxalloc: context '%s' goes with %z live blocks, %z bytes:%s\n", c->name, e.blocks, e.bytes, e.text);
     for (unsigned i = 0; i < e.shown; i++) {
         char text[900];
         if (e.stack[i] && ca_stack_format(e.stack[i], text, sizeof text))

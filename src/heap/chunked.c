@@ -332,6 +332,18 @@ bool ca_chunked_was_block(const ca_chunked *h, const void *p)
     return (const char *)p < high_now(h, &a);
 }
 
+/* The block at a place is dead now: how long a run it may be in. From the live block before, itself included, to the one behind: its end need not be looked for. */
+static void run_note(ca_chunked *h, const area *a, uint32_t place)
+{
+    uint32_t w = place / 64, *most = most_of(h, a->number);
+    uint64_t bits = word_load(&a->words[w], LIVE) & ((1ULL << place % 64) - 1);
+    while (!bits && w)
+        bits = word_load(&a->words[--w], LIVE);
+    uint32_t longest = next_of(a, place, LIVE) - (bits ? w * 64 + ca_bit_high(bits) : 0);
+    *most = *most > longest ? *most : longest;
+    h->failed = longest < h->failed ? h->failed : UINT32_MAX;
+}
+
 bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
 {
     area a = area_of(h, p);
@@ -341,8 +353,7 @@ bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
     if (!(CA_LOAD(&w->born) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
         return false;
     if (mine) {
-        *most_of(h, number) = UINT32_MAX;
-        h->failed = UINT32_MAX;
+        run_note(h, &a, place);
         CA_STORE(&h->blocks, h->blocks - 1);
     } else { /* from here on the chunk may be gone, or another context's */
         __atomic_fetch_or(&h->remote, 1ULL << number % 64, __ATOMIC_RELEASE);
@@ -354,8 +365,7 @@ bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
 static void shrink(ca_chunked *h, const area *a, char *p, size_t size)
 {
     plant(a, place_of(a, p + size));
-    *most_of(h, a->number) = UINT32_MAX;
-    h->failed = UINT32_MAX;
+    run_note(h, a, place_of(a, p + size));
 }
 
 bool ca_chunked_resize(ca_chunked *h, void *block, size_t size)

@@ -443,7 +443,7 @@ static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context
     const size_t end = ca_heap_setting.full ? 0 : CA_FAST_MAX + 1;
     heap->target = (ca_target){.kind = kind, .context = context, .free_tag = ca_heap_setting.full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
                                .fast_end = context || check ? 0 : end, .checked_end = context || !check ? 0 : end,
-                               .context_end = context && end ? CA_FAST_MAX : 0};
+                               .context_end = context ? end : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)

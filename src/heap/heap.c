@@ -600,9 +600,6 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
     if (CA_UNLIKELY(ca_heap_setting.full))
         runs_purge(&heap->runs);
-    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE);
-    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
-        (void)ca_remote_drain(heap); /* all of it is void now */
     for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
         magazines_drop(heap, ca_bit_low(classes));
     if (keep && ca_pages_are_few(heap)) {
@@ -618,6 +615,9 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
     heap->used_classes = 0;
     CA_STORE(&heap->large_pages, 0);
     CA_STORE(&heap->large_count, 0);
+    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE); /* after the blocks: see ca_remote_generation */
+    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
+        (void)ca_remote_drain(heap); /* all of it is void now */
 }
 
 void ca_heap_retire(ca_heap *heap)

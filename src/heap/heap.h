@@ -75,6 +75,8 @@ enum {
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
 };
 
+enum { CA_WARM_KINDS = CA_TARGET_MEDIUM - CA_TARGET_LONG + 1 };
+
 enum ca_heap_state {
     CA_HEAP_FREE,      /* the record holds no heap */
     CA_HEAP_OWNED,     /* a thread has it */
@@ -98,8 +100,8 @@ typedef struct ca_heap {
     uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used */
     uint32_t next;              /* in the list of abandoned heaps */
     ca_account *account;
-    struct ca_context *warm[2]; /* a thread's: contexts that wait for their next use, by kind */
-    uint32_t warm_count[2];
+    struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
+    uint32_t warm_count[CA_WARM_KINDS];
     struct ca_context *own;     /* a thread's: its CTXALLOC_THREAD */
     uint32_t spare CA_ALIGNED(64); /* empty magazines */
     uint32_t spare_count;

@@ -122,7 +122,8 @@ bool ca_bump_was_block(const ca_bump *bump, const void *p)
 
 static void piece_load(ca_bump *bump)
 {
-    bump->at = bump->start = bump->piece;
+    bump->start = bump->piece;
+    CA_STORE(&bump->at, bump->piece);
     bump->end = bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
     bump->words = bump->starts;
 }
@@ -130,7 +131,7 @@ static void piece_load(ca_bump *bump)
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
     if (!bump->piece && !bump->used && bytes <= CA_PIECE_BYTES) {
-        bump->piece = ca_piece_take(account, context);
+        CA_STORE(&bump->piece, ca_piece_take(account, context));
         if (bump->piece) {
             piece_load(bump);
             return true;
@@ -284,11 +285,24 @@ static bool range_walk(const ca_bump *bump, const char *at, const char *end, vis
     return true;
 }
 
+/* Of a chunk, as far as blocks go.  The owner may be moving on: `at` need not lie in the chunk in use, and a chunk that a reset gives back may be anything by now. */
+static bool chunk_walk(const ca_bump *bump, uint32_t number, const char *at, bool in_use, visitor *fn, void *argument)
+{
+    ca_chunk c = ca_chunk_at_risk(number);
+    if (!c.pages)
+        return true;
+    const char *start = ca_chunk_start(&c), *end = in_use ? at : c.used_end;
+    return (size_t)(end - start) > ca_chunk_bytes(&c) || range_walk(bump, start, end, fn, argument);
+}
+
 bool ca_bump_walk(const ca_bump *bump, visitor *fn, void *argument)
 {
-    bool on = range_walk(bump, bump->piece, bump->used ? bump->piece_end : bump->at, fn, argument);
-    for (uint32_t number = bump->used; on && number; number = ca_chunk_at(number)->next)
-        on = range_walk(bump, ca_chunk_start(ca_chunk_at(number)), number == bump->used ? bump->at : ca_chunk_at(number)->used_end, fn, argument);
+    const char *at = CA_LOAD_ACQUIRE(&bump->at), *piece = CA_LOAD(&bump->piece); /* in this order: see blocks_end */
+    uint32_t used = CA_LOAD_ACQUIRE(&bump->used);
+    const char *piece_end = used ? CA_LOAD(&bump->piece_end) : at;
+    bool on = !piece || (size_t)(piece_end - piece) > CA_PIECE_BYTES || range_walk(bump, piece, piece_end, fn, argument);
+    for (uint32_t number = used; on && number; number = CA_LOAD(&ca_chunk_at(number)->next))
+        on = chunk_walk(bump, number, at, number == used, fn, argument);
     return on;
 }
 
@@ -326,7 +340,7 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
         ca_chunk_give(account, number, dead);
     }
     ca_pool_give_chain(&ca_region.chunks, &bump->marks);
-    bump->used = 0;
+    CA_STORE(&bump->used, 0);
     bump->chunk_bytes = keep ? bump->chunk_bytes : 0;
     piece_load(bump);
     ca_bump_restart(bump);
@@ -336,7 +350,7 @@ void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead)
 {
     if (bump->piece)
         ca_piece_give(account, bump->piece, dead);
-    bump->piece = NULL;
+    CA_STORE(&bump->piece, NULL);
     piece_load(bump);
 }
 
@@ -372,17 +386,17 @@ static uint64_t chunk_unload(ca_bump *bump)
 {
     uint32_t number = bump->used;
     uint64_t freed = starts_clear(bump, ca_chunk_start(ca_chunk_at(number)), bump->at);
-    bump->used = ca_chunk_at(number)->next;
+    CA_STORE(&bump->used, ca_chunk_at(number)->next);
     chunk_keep(bump, number);
     if (bump->used) {
         const ca_chunk *c = ca_chunk_at(bump->used);
         bump->start = ca_chunk_start(c);
         bump->words = ca_live_at(ca_page_granule(c->page));
         bump->end = bump->start + ca_chunk_bytes(c);
-        bump->at = c->used_end;
+        CA_STORE(&bump->at, c->used_end);
     } else {
         piece_load(bump);
-        bump->at = bump->piece ? bump->piece_end : NULL;
+        CA_STORE(&bump->at, bump->piece ? bump->piece_end : NULL);
     }
     bump->high = NULL;
     return freed;
@@ -407,7 +421,8 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     char *at = m->at ? m->at : bump->piece;
     freed += starts_clear(bump, at, bump->at);
     bump->high = bump->at > bump->high ? bump->at : bump->high;
-    bump->at = bump->floor = at;
+    bump->floor = at;
+    CA_STORE(&bump->at, at);
     bump->last = NULL;
     bump->blocks = m->blocks;
     __atomic_fetch_sub(&bump->freed, freed, __ATOMIC_RELAXED);

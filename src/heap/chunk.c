@@ -212,6 +212,15 @@ uint32_t ca_chunk_owner(ca_page page, uint32_t tag, const void *p)
     return i < CA_PIECES ? CA_LOAD(&nest_at(number)->owner[i]) : 0;
 }
 
+ca_chunk ca_chunk_at_risk(uint32_t number)
+{
+    const ca_chunk *c = ca_chunk_at(number);
+    ca_chunk copy = {.page = CA_LOAD(&c->page), .pages = CA_LOAD(&c->pages), .used_end = CA_LOAD(&c->used_end)};
+    if (!ca_region_has_page(copy.page) || CA_LOAD(&ca_region.entries[copy.page].number) != number || CA_LOAD(&ca_region.entries[copy.page].tag) != CA_TAG_BUMP)
+        copy.pages = 0;
+    return copy;
+}
+
 void ca_chunk_clear(const ca_chunk *c)
 {
     memset(ca_live_at(ca_page_granule(c->page)), 0, (size_t)c->pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));

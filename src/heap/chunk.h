@@ -43,6 +43,9 @@ CA_INLINE size_t ca_chunk_bytes(const ca_chunk *c)
     return (size_t)c->pages * CA_PAGE;
 }
 
+/* A copy, for a thread that does not own the context: pages 0 if the chunk went back meanwhile. */
+ca_chunk ca_chunk_at_risk(uint32_t number);
+
 /* The number of the chunk that p lies in. pre: its page's tag is CA_TAG_BUMP */
 CA_INLINE uint32_t ca_chunk_of(const void *p)
 {

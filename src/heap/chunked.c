@@ -224,7 +224,7 @@ static uint64_t chunk_wanted(const ca_chunked *h)
 static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size_t bytes)
 {
     if (!h->piece && !h->chunks && bytes <= CA_PIECE_BYTES) {
-        h->piece = ca_piece_take(account, context);
+        CA_STORE(&h->piece, ca_piece_take(account, context));
         if (h->piece) {
             area a = area_at(h, 0);
             h->piece_high = h->piece;
@@ -242,7 +242,7 @@ static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size
     c->next = h->chunks;
     c->state = 0; /* nothing of it is dead yet */
     c->used_end = ca_chunk_start(c);
-    h->chunks = number;
+    CA_STORE_RELEASE(&h->chunks, number);
     h->chunk_count++;
     h->chunk_bytes += ca_chunk_bytes(c);
     area a = area_at(h, number);
@@ -302,13 +302,19 @@ bool ca_chunked_is_live(const ca_chunked *h, const void *p)
     return word_load(&a.words[place / 64], LIVE) >> place % 64 & 1;
 }
 
+/* The size of the block at a place, which is p; `at` was read before. */
+static size_t size_at(const area *a, uint32_t place, const char *at)
+{
+    const char *p = address_of(a, place), *end = address_of(a, next_of(a, place + 1, BOUNDARIES));
+    return (size_t)((at > p && at < end ? at : end) - p);
+}
+
 /* `at` is read first: what it moved over has its boundaries then. */
 size_t ca_chunked_size(const ca_chunked *h, const void *p)
 {
     const char *at = CA_LOAD_ACQUIRE(&h->at);
     area a = area_of(h, p);
-    const char *end = address_of(&a, next_of(&a, place_of(&a, p) + 1, BOUNDARIES));
-    return (size_t)((at > (const char *)p && at < end ? at : end) - (const char *)p);
+    return size_at(&a, place_of(&a, p), at);
 }
 
 const void *ca_chunked_start(const ca_chunked *h, const void *p)
@@ -409,8 +415,8 @@ bool ca_chunked_resize(ca_chunked *h, void *block, size_t size)
 static bool area_walk(const ca_chunked *h, const area *a, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
 {
     for (uint32_t place = next_of(a, 0, LIVE); place < a->granules; place = next_of(a, place + 1, LIVE)) {
-        const char *p = address_of(a, place);
-        if (!fn(p, ca_chunked_size(h, p), argument))
+        const char *at = CA_LOAD_ACQUIRE(&h->at);
+        if (!fn(address_of(a, place), size_at(a, place, at), argument))
             return false;
     }
     return true;
@@ -421,7 +427,8 @@ bool ca_chunked_walk(const ca_chunked *h, bool (*fn)(const void *block, size_t s
     area piece = area_at(h, 0);
     bool on = area_walk(h, &piece, fn, argument);
     for (uint32_t number = CA_LOAD(&h->chunks); on && number; number = CA_LOAD(&ca_chunk_at(number)->next)) {
-        area a = area_at(h, number);
+        ca_chunk c = ca_chunk_at_risk(number); /* the owner may be giving chunks back */
+        area a = {number, c.pages * (CA_PAGE / CA_GRANULE), c.pages ? ca_chunk_start(&c) : NULL, ca_live_at(ca_page_granule(c.page))};
         on = area_walk(h, &a, fn, argument);
     }
     return on;
@@ -495,7 +502,8 @@ void ca_chunked_retire(ca_chunked *h, ca_account *account, uint32_t dead)
     h->end = NULL;
     if (h->piece)
         ca_piece_give(account, h->piece, dead);
-    h->piece = h->piece_high = NULL;
+    CA_STORE(&h->piece, NULL);
+    h->piece_high = NULL;
 }
 
 /* --- audit --------------------------------------------------------------------------------------------------------------------------- */

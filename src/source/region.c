@@ -166,6 +166,15 @@ ca_granule ca_region_granule_far(uintptr_t address)
     return UINT64_MAX;
 }
 
+bool ca_region_has_page(ca_page page)
+{
+    uint32_t count = CA_LOAD_ACQUIRE(&region.part_count);
+    for (uint32_t i = 0; i < count; i++)
+        if (page - region.parts[i].first < CA_LOAD(&region.parts[i].committed))
+            return true;
+    return false;
+}
+
 bool ca_region_contains(const void *p)
 {
     uint32_t count = CA_LOAD_ACQUIRE(&region.part_count);

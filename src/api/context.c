@@ -457,3 +457,50 @@ API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *from)
     memcpy(&m, from, sizeof m);
     return m.context == c && c->engine->rollback(c, m.number) ? 0 : EINVAL;
 }
+
+/* --- savepoints ------------------------------------------------------------------------------------------------------------ */
+
+_Static_assert(sizeof(mark) <= sizeof(ctxalloc_savepoint_t), "a savepoint's name fits");
+
+API int ctxalloc_save(ctxalloc_context *handle, ctxalloc_savepoint_t *to)
+{
+    ca_context *c;
+    int error = to ? resolve_context(handle, &c) : EINVAL;
+    if (error)
+        return error;
+    mark m = {c, 0};
+    error = ca_context_save(c, &m.number);
+    if (error)
+        return error;
+    memset(to, 0, sizeof *to);
+    memcpy(to, &m, sizeof m);
+    return 0;
+}
+
+/* The number of a savepoint of the context. */
+static int savepoint_resolve(ctxalloc_context *handle, const ctxalloc_savepoint_t *from, ca_context **c, uint64_t *number)
+{
+    int error = from ? resolve_context(handle, c) : EINVAL;
+    if (error)
+        return error;
+    mark m;
+    memcpy(&m, from, sizeof m);
+    *number = m.number;
+    return m.context == *c ? 0 : EINVAL;
+}
+
+API int ctxalloc_restore(ctxalloc_context *handle, const ctxalloc_savepoint_t *from)
+{
+    ca_context *c;
+    uint64_t number;
+    int error = savepoint_resolve(handle, from, &c, &number);
+    return error ? error : ca_context_restore(c, number);
+}
+
+API int ctxalloc_savepoint_drop(ctxalloc_context *handle, const ctxalloc_savepoint_t *savepoint)
+{
+    ca_context *c;
+    uint64_t number;
+    int error = savepoint_resolve(handle, savepoint, &c, &number);
+    return error ? error : ca_context_save_drop(c, number);
+}

@@ -7,6 +7,7 @@
 #include "base/print.h"
 #include "front/process.h"
 #include "heap/remote.h"
+#include "heap/save.h"
 
 enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
 
@@ -450,6 +451,8 @@ static void context_end(ca_context *c, bool with_parent)
         if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
             ca_front_report_escapes(c);
     }
+    if (CA_UNLIKELY(c->saves != NULL))
+        ca_save_drop_all(c);
     bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
     if (CA_UNLIKELY(adopting) && !heir_goes && has_live(c))
         context_adopt(c, heir);
@@ -572,6 +575,43 @@ int ca_context_reset(ca_context *c)
         callbacks_call(c, CA_ON_RESET);
     ca_context_drop(c, true);
     return 0;
+}
+
+/* --- savepoints ------------------------------------------------------------------------------------------------------- */
+
+/* 0: the context is the caller's, and what this thread freed is on its way. */
+static int saves_ready(ca_context *c)
+{
+    if (!c->heap)
+        return EINVAL;
+    if (is_elsewhere(c))
+        return EBUSY;
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_front_exhume();
+    flush_home();
+    return 0;
+}
+
+int ca_context_save(ca_context *c, uint64_t *number)
+{
+    int error = saves_ready(c);
+    if (error)
+        return error;
+    *number = ca_save(c);
+    ca_context_tell(c);
+    return *number ? 0 : ENOMEM;
+}
+
+int ca_context_restore(ca_context *c, uint64_t number)
+{
+    int error = saves_ready(c);
+    return error ? error : ca_save_restore(c, number) ? 0 : EINVAL;
+}
+
+int ca_context_save_drop(ca_context *c, uint64_t number)
+{
+    int error = saves_ready(c);
+    return error ? error : ca_save_drop(c, number) ? 0 : EINVAL;
 }
 
 /* --- threads and fork -------------------------------------------------------------------------------------------------- */

@@ -32,6 +32,11 @@ int ca_context_destroy(ca_context *context);
 /* All blocks cease to be; EBUSY when another thread has it. Contexts below are destroyed. */
 int ca_context_reset(ca_context *context);
 
+/* Savepoints: 0, or EINVAL (not a context with a heap; no such savepoint), EBUSY, ENOMEM. */
+int ca_context_save(ca_context *context, uint64_t *number);
+int ca_context_restore(ca_context *context, uint64_t number);
+int ca_context_save_drop(ca_context *context, uint64_t number);
+
 /* NULL: no context is current. */
 ca_context *ca_context_current(void);
 /* The thread's own, made on first use. NULL: no memory. */

@@ -23,14 +23,15 @@ typedef struct area {
 static area area_at(const ca_chunked *h, uint32_t number)
 {
     if (!number)
-        return (area){0, h->piece ? PIECE_GRANULES : 0, h->piece, (ca_live_word *)(uintptr_t)h->words_of_piece};
+        return (area){0, CA_LOAD(&h->piece) ? PIECE_GRANULES : 0, CA_LOAD(&h->piece), (ca_live_word *)(uintptr_t)h->words_of_piece};
     const ca_chunk *c = ca_chunk_at(number);
     return (area){number, c->pages * (CA_PAGE / CA_GRANULE), ca_chunk_start(c), ca_live_at(ca_page_granule(c->page))};
 }
 
 static area area_of(const ca_chunked *h, const void *p)
 {
-    bool in_piece = h->piece && (uintptr_t)p - (uintptr_t)h->piece < CA_PIECE_BYTES;
+    const char *piece = CA_LOAD(&h->piece);
+    bool in_piece = piece && (uintptr_t)p - (uintptr_t)piece < CA_PIECE_BYTES;
     return area_at(h, in_piece ? 0 : ca_chunk_of(p));
 }
 

@@ -549,6 +549,12 @@ static void magazines_drop(ca_heap *heap, unsigned class)
         ca_heap_give_magazine(heap, depot_pop(bin));
 }
 
+void ca_heap_drop_caches(ca_heap *heap)
+{
+    for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
+        magazines_drop(heap, ca_bit_low(classes));
+}
+
 /* A block that is dropped: the slab's record goes back, and the pages' entries say who is dead. Returns how many pages it has. */
 CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead)
 {
@@ -600,8 +606,7 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
     if (CA_UNLIKELY(ca_heap_setting.full))
         runs_purge(&heap->runs);
-    for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
-        magazines_drop(heap, ca_bit_low(classes));
+    ca_heap_drop_caches(heap);
     if (keep && ca_pages_are_few(heap)) {
         extent_empty(heap, ca_region_first_run(&heap->runs), dead);
     } else if (heap->extent_pages) {

@@ -168,6 +168,8 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p);
 /* The same, when it is known that the cache's magazine is full. */
 void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p);
 
+/* What lies in caches is nobody's: only the magazines stay. */
+void ca_heap_drop_caches(ca_heap *heap);
 /* Empties all caches into the slabs. */
 void ca_heap_flush(ca_heap *heap);
 /* Gives back what is unused: as flush, then empty extents to the region, and free pages to the kernel. */

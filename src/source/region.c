@@ -327,6 +327,7 @@ static void list_insert(ca_run_list *list, ca_page page)
     ca_run_record *r = run_record(page);
     uint32_t number = (page >> CA_CHUNK_SHIFT) + 1;
     r->owner = list ? list->owner : 0;
+    r->saved = 0;
     r->prev = 0;
     r->next = list ? list->first : 0;
     if (r->next)

@@ -35,7 +35,7 @@ typedef struct ca_run_record {
     uint32_t owner;
     uint32_t next, prev;
     ca_node head; /* the holder's node of the first block in the run */
-    uint32_t unused;
+    uint32_t saved; /* the holder's, 0 in a new run: see heap/save.h */
 } ca_run_record;
 
 /* The runs of one owner. Guarded by the region's lock. */

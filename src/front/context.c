@@ -9,6 +9,7 @@
 #include "front/profile.h"
 #include "front/report.h"
 #include "heap/remote.h"
+#include "heap/save.h"
 
 enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
 
@@ -41,8 +42,6 @@ CA_COLD ca_target *ca_context_home(void)
     return home ? &home->target : &ca_target_none;
 }
 
-/* Never part of another function: ctxalloc_run calls it on both sides of the program's function, where a coroutine may come back in another thread, and
- * a compiler takes it that the address of a thread's variable stays what it was. */
 bool ca_context_take_new(ca_context *c)
 {
     uintptr_t fresh = CA_HOLDER_NEW;
@@ -54,9 +53,29 @@ bool ca_context_take_new(ca_context *c)
     return true;
 }
 
+/* Never part of another function: ctxalloc_run calls it on both sides of the program's function, where a coroutine may come back in another thread, and
+ * a compiler takes it that the address of a thread's variable stays what it was. */
 CA_NOINLINE bool ca_context_switch(ca_context *to)
 {
-    return ca_context_switch_fast(to);
+    uintptr_t mark = ca_context_mark();
+    ca_context *from = ca_current->context;
+    if (to == from)
+        return true;
+    if (to) {
+        if (CA_LOAD_ACQUIRE(&to->holder) & CA_HOLDER_LEFT)
+            CA_STORE(&to->holder, mark);
+        else if (!ca_context_take_new(to))
+            return false;
+    }
+    if (from) {
+        if (CA_UNLIKELY(CA_LOAD(&from->holder) != mark))
+            ca_context_in_two_threads(from);
+        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+    } else if (CA_UNLIKELY(ca_current->kind == CA_TARGET_NONE)) {
+        (void)ca_context_home(); /* so that the thread's end is seen */
+    }
+    ca_current = to ? to->current : ca_context_home();
+    return true;
 }
 
 ca_context *ca_context_own(void)
@@ -438,6 +457,8 @@ static void context_end(ca_context *c, bool with_parent)
         if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
             ca_report_escapes(c);
     }
+    if (CA_UNLIKELY(c->saves != NULL))
+        ca_save_drop_all(c);
     bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
     if (CA_UNLIKELY(adopting) && !heir_goes && has_live(c))
         context_adopt(c, heir);
@@ -590,6 +611,43 @@ int ca_context_reset(ca_context *c)
         ca_profile_context(c, CA_PROFILE_DROPPED);
     ca_context_drop(c, true);
     return 0;
+}
+
+/* --- savepoints ------------------------------------------------------------------------------------------------------- */
+
+/* 0: the context is the caller's, and what this thread freed is on its way. */
+static int saves_ready(ca_context *c)
+{
+    if (!c->heap)
+        return EINVAL;
+    if (is_elsewhere(c))
+        return EBUSY;
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_front_exhume();
+    flush_home();
+    return 0;
+}
+
+int ca_context_save(ca_context *c, uint64_t *number)
+{
+    int error = saves_ready(c);
+    if (error)
+        return error;
+    *number = ca_save(c);
+    ca_context_tell(c);
+    return *number ? 0 : ENOMEM;
+}
+
+int ca_context_restore(ca_context *c, uint64_t number)
+{
+    int error = saves_ready(c);
+    return error ? error : ca_save_restore(c, number) ? 0 : EINVAL;
+}
+
+int ca_context_save_drop(ca_context *c, uint64_t number)
+{
+    int error = saves_ready(c);
+    return error ? error : ca_save_drop(c, number) ? 0 : EINVAL;
 }
 
 /* --- threads and fork -------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "base/out.h"
 #include "base/print.h"
 #include "front/stack.h"
+#include "heap/live.h"
 
 enum { NOTES = 1 << 16, HEADS = 1 << 16, HEAD_BITS = 16 };
 
@@ -191,9 +192,19 @@ void ca_profile_died(uint32_t number)
     ca_lock_drop(&profile.lock);
 }
 
+/* With check=off, blocks of a heap that share a page with others are taken for live. */
+static bool is_live(const ca_context *c, const void *p)
+{
+    ca_granule g = ca_region_granule(p);
+    uint32_t tag = CA_LOAD(&ca_region.entries[ca_granule_page(g)].tag);
+    if (ca_tag_is_engine(tag))
+        return c->engine && c->engine->is_live(c, p);
+    return tag && (!ca_heap_setting.check || ca_live_test(g));
+}
+
 static bool is_gone(const ca_context *c, enum ca_profile_fate fate, const void *p)
 {
-    return fate == CA_PROFILE_DROPPED || (fate == CA_PROFILE_ROLLED_BACK && !c->engine->is_live(c, p));
+    return fate == CA_PROFILE_DROPPED || (fate == CA_PROFILE_ROLLED_BACK && !is_live(c, p));
 }
 
 void ca_profile_context(ca_context *c, enum ca_profile_fate fate)

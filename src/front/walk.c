@@ -132,7 +132,7 @@ static void runs_walk(walk *w, const ca_run_list *runs)
         ca_page end = first + ca_region_run_pages(first);
         bool huge = CA_LOAD(&ca_region.entries[first].tag) == CA_TAG_HUGE;
         next = ca_region_next_run(first); /* fn may free the run's last block */
-        for (ca_page page = first; page < end && ca_region_is_committed(page) && page_walk(w, page); page++)
+        for (ca_page page = first; page < end && ca_region_has_page(page) && page_walk(w, page); page++)
             if (huge)
                 break;
     }

@@ -122,7 +122,8 @@ bool ca_bump_was_block(const ca_bump *bump, const void *p)
 
 static void piece_load(ca_bump *bump)
 {
-    bump->at = bump->start = bump->piece;
+    bump->start = bump->piece;
+    CA_STORE(&bump->at, bump->piece);
     bump->end = bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
     bump->words = bump->starts;
 }
@@ -130,7 +131,7 @@ static void piece_load(ca_bump *bump)
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
     if (!bump->piece && !bump->used && bytes <= CA_PIECE_BYTES) {
-        bump->piece = ca_piece_take(account, context);
+        CA_STORE(&bump->piece, ca_piece_take(account, context));
         if (bump->piece) {
             piece_load(bump);
             return true;
@@ -329,7 +330,7 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
         ca_chunk_give(account, number, dead);
     }
     ca_pool_give_chain(&ca_region.chunks, &bump->marks);
-    bump->used = 0;
+    CA_STORE(&bump->used, 0);
     bump->chunk_bytes = keep ? bump->chunk_bytes : 0;
     piece_load(bump);
     ca_bump_restart(bump);
@@ -339,7 +340,7 @@ void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead)
 {
     if (bump->piece)
         ca_piece_give(account, bump->piece, dead);
-    bump->piece = NULL;
+    CA_STORE(&bump->piece, NULL);
     piece_load(bump);
 }
 
@@ -375,17 +376,17 @@ static uint64_t chunk_unload(ca_bump *bump)
 {
     uint32_t number = bump->used;
     uint64_t freed = starts_clear(bump, ca_chunk_start(ca_chunk_at(number)), bump->at);
-    bump->used = ca_chunk_at(number)->next;
+    CA_STORE(&bump->used, ca_chunk_at(number)->next);
     chunk_keep(bump, number);
     if (bump->used) {
         const ca_chunk *c = ca_chunk_at(bump->used);
         bump->start = ca_chunk_start(c);
         bump->words = ca_live_at(ca_page_granule(c->page));
         bump->end = bump->start + ca_chunk_bytes(c);
-        bump->at = c->used_end;
+        CA_STORE(&bump->at, c->used_end);
     } else {
         piece_load(bump);
-        bump->at = bump->piece ? bump->piece_end : NULL;
+        CA_STORE(&bump->at, bump->piece ? bump->piece_end : NULL);
     }
     bump->high = NULL;
     return freed;
@@ -410,7 +411,8 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     char *at = m->at ? m->at : bump->piece;
     freed += starts_clear(bump, at, bump->at);
     bump->high = bump->at > bump->high ? bump->at : bump->high;
-    bump->at = bump->floor = at;
+    bump->floor = at;
+    CA_STORE(&bump->at, at);
     bump->last = NULL;
     bump->blocks = m->blocks;
     __atomic_fetch_sub(&bump->freed, freed, __ATOMIC_RELAXED);

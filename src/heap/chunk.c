@@ -229,7 +229,7 @@ bool ca_area_of_chunk(uint32_t number, ca_area *a)
         return false;
     ca_page page = CA_LOAD(&c->page), pages = CA_LOAD(&c->pages);
     uint64_t last = (uint64_t)page + pages - 1;
-    if (!pages || last > UINT32_MAX || !ca_region_is_committed(page) || !ca_region_is_committed((ca_page)last))
+    if (!pages || last > UINT32_MAX || !ca_region_has_page(page) || !ca_region_has_page((ca_page)last))
         return false;
     ca_page_entry e = ca_page_entry_read(page);
     if (e.tag != CA_TAG_BUMP || e.number != number)

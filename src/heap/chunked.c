@@ -23,14 +23,15 @@ typedef struct area {
 static area area_at(const ca_chunked *h, uint32_t number)
 {
     if (!number)
-        return (area){0, h->piece ? PIECE_GRANULES : 0, h->piece, (ca_live_word *)(uintptr_t)h->words_of_piece};
+        return (area){0, CA_LOAD(&h->piece) ? PIECE_GRANULES : 0, CA_LOAD(&h->piece), (ca_live_word *)(uintptr_t)h->words_of_piece};
     const ca_chunk *c = ca_chunk_at(number);
     return (area){number, c->pages * (CA_PAGE / CA_GRANULE), ca_chunk_start(c), ca_live_at(ca_page_granule(c->page))};
 }
 
 static area area_of(const ca_chunked *h, const void *p)
 {
-    bool in_piece = h->piece && (uintptr_t)p - (uintptr_t)h->piece < CA_PIECE_BYTES;
+    const char *piece = CA_LOAD(&h->piece);
+    bool in_piece = piece && (uintptr_t)p - (uintptr_t)piece < CA_PIECE_BYTES;
     return area_at(h, in_piece ? 0 : ca_chunk_of(p));
 }
 
@@ -224,7 +225,7 @@ static uint64_t chunk_wanted(const ca_chunked *h)
 static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size_t bytes)
 {
     if (!h->piece && !h->chunks && bytes <= CA_PIECE_BYTES) {
-        h->piece = ca_piece_take(account, context);
+        CA_STORE(&h->piece, ca_piece_take(account, context));
         if (h->piece) {
             area a = area_at(h, 0);
             h->piece_high = h->piece;
@@ -242,7 +243,7 @@ static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size
     c->next = h->chunks;
     c->state = 0; /* nothing of it is dead yet */
     c->used_end = ca_chunk_start(c);
-    h->chunks = number;
+    CA_STORE_RELEASE(&h->chunks, number);
     h->chunk_count++;
     h->chunk_bytes += ca_chunk_bytes(c);
     area a = area_at(h, number);
@@ -302,13 +303,19 @@ bool ca_chunked_is_live(const ca_chunked *h, const void *p)
     return word_load(&a.words[place / 64], LIVE) >> place % 64 & 1;
 }
 
+/* The size of the block at a place, which is p; `at` was read before. */
+static size_t size_at(const area *a, uint32_t place, const char *at)
+{
+    const char *p = address_of(a, place), *end = address_of(a, next_of(a, place + 1, BOUNDARIES));
+    return (size_t)((at > p && at < end ? at : end) - p);
+}
+
 /* `at` is read first: what it moved over has its boundaries then. */
 size_t ca_chunked_size(const ca_chunked *h, const void *p)
 {
     const char *at = CA_LOAD_ACQUIRE(&h->at);
     area a = area_of(h, p);
-    const char *end = address_of(&a, next_of(&a, place_of(&a, p) + 1, BOUNDARIES));
-    return (size_t)((at > (const char *)p && at < end ? at : end) - (const char *)p);
+    return size_at(&a, place_of(&a, p), at);
 }
 
 const void *ca_chunked_start(const ca_chunked *h, const void *p)
@@ -332,6 +339,18 @@ bool ca_chunked_was_block(const ca_chunked *h, const void *p)
     return (const char *)p < high_now(h, &a);
 }
 
+/* The block at a place is dead now: how long a run it may be in. From the live block before, itself included, to the one behind: its end need not be looked for. */
+static void run_note(ca_chunked *h, const area *a, uint32_t place)
+{
+    uint32_t w = place / 64, *most = most_of(h, a->number);
+    uint64_t bits = word_load(&a->words[w], LIVE) & ((1ULL << place % 64) - 1);
+    while (!bits && w)
+        bits = word_load(&a->words[--w], LIVE);
+    uint32_t longest = next_of(a, place, LIVE) - (bits ? w * 64 + ca_bit_high(bits) : 0);
+    *most = *most > longest ? *most : longest;
+    h->failed = longest < h->failed ? h->failed : UINT32_MAX;
+}
+
 bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
 {
     area a = area_of(h, p);
@@ -341,8 +360,7 @@ bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
     if (!(CA_LOAD(&w->born) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
         return false;
     if (mine) {
-        *most_of(h, number) = UINT32_MAX;
-        h->failed = UINT32_MAX;
+        run_note(h, &a, place);
         CA_STORE(&h->blocks, h->blocks - 1);
     } else { /* from here on the chunk may be gone, or another context's */
         __atomic_fetch_or(&h->remote, 1ULL << number % 64, __ATOMIC_RELEASE);
@@ -354,8 +372,7 @@ bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
 static void shrink(ca_chunked *h, const area *a, char *p, size_t size)
 {
     plant(a, place_of(a, p + size));
-    *most_of(h, a->number) = UINT32_MAX;
-    h->failed = UINT32_MAX;
+    run_note(h, a, place_of(a, p + size));
 }
 
 bool ca_chunked_resize(ca_chunked *h, void *block, size_t size)
@@ -485,7 +502,8 @@ void ca_chunked_retire(ca_chunked *h, ca_account *account, uint32_t dead)
     h->end = NULL;
     if (h->piece)
         ca_piece_give(account, h->piece, dead);
-    h->piece = h->piece_high = NULL;
+    CA_STORE(&h->piece, NULL);
+    h->piece_high = NULL;
 }
 
 /* --- audit --------------------------------------------------------------------------------------------------------------------------- */

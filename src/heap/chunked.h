@@ -21,7 +21,7 @@
 enum {
     CA_CHUNKED_MOST = 32768, /* bytes of a block; larger ones, and those of more than a page's alignment, are huge */
     CA_CHUNKED_UNIT_MOST = 4096,
-    CA_CHUNKED_LOOKS = 64
+    CA_CHUNKED_LOOKS = 16
 };
 
 /* [K1] every granule below an area's highest block, but for the run in use, belongs to a block whose boundary is set: born, and if dead, died

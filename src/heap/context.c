@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "heap/large.h"
 #include "heap/remote.h"
+#include "heap/save.h"
 
 ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p)
 {
@@ -93,6 +94,8 @@ void ca_context_annex_drop(ca_context *c)
 void ca_context_drop(ca_context *c, bool keep)
 {
     uint32_t dead = CA_DEAD | ca_context_number(c);
+    if (CA_UNLIKELY(c->saves != NULL))
+        ca_save_drop_all(c);
     if (c->engine)
         c->engine->drop(c, dead, keep);
     else

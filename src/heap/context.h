@@ -53,6 +53,7 @@ typedef struct ca_context {
     struct ca_context *next_of_all;
     uint64_t grown, shrunk; /* resizes in place */
     uint32_t notes;        /* of a profile: its blocks there (front/profile.h) */
+    struct ca_save_record *saves; /* savepoints, newest first, see heap/save.h */
     char name[CA_CONTEXT_NAME];
 } ca_context;
 

@@ -24,6 +24,11 @@ void *ca_huge_move(ca_page page, size_t size);
 /* A huge block of whatever size, for a context that has no heap. NULL: no memory, or the account refuses. */
 void *ca_huge_alloc(struct ca_context *context, size_t size, size_t align);
 
+/* For savepoints (heap/save.h): the block is dead, its run stays; a run that holds no block goes; the run holds a block again, of `pages` pages or a few more. */
+void ca_huge_kill(struct ca_context *context, ca_page page);
+void ca_huge_give(struct ca_context *context, ca_page page);
+void ca_huge_revive(struct ca_context *context, ca_page page, ca_page pages);
+
 /* All huge blocks of a context cease to be. `dead`: see ca_heap_drop. */
 void ca_huge_drop(struct ca_context *context, uint32_t dead);
 /* They are nobody's, global, from now on; the accounts are the caller's affair. */

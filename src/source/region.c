@@ -167,7 +167,7 @@ ca_granule ca_region_granule_far(uintptr_t address)
     return UINT64_MAX;
 }
 
-bool ca_region_is_committed(ca_page page)
+bool ca_region_has_page(ca_page page)
 {
     uint32_t count = CA_LOAD_ACQUIRE(&region.part_count);
     for (uint32_t i = 0; i < count; i++)
@@ -328,6 +328,7 @@ static void list_insert(ca_run_list *list, ca_page page)
     ca_run_record *r = run_record(page);
     uint32_t number = (page >> CA_CHUNK_SHIFT) + 1;
     r->owner = list ? list->owner : 0;
+    r->saved = 0;
     r->prev = 0;
     r->next = list ? list->first : 0;
     if (r->next)

@@ -35,7 +35,7 @@ typedef struct ca_run_record {
     uint32_t owner;
     uint32_t next, prev;
     ca_node head; /* the holder's node of the first block in the run */
-    uint32_t unused;
+    uint32_t saved; /* the holder's, 0 in a new run: see heap/save.h */
 } ca_run_record;
 
 /* The runs of one owner. Guarded by the region's lock. */
@@ -59,7 +59,7 @@ typedef struct ca_region_t {
 extern ca_region_t ca_region;
 
 /* Nodes come in records; the first of each only links it. */
-enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2560, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32,
+enum { CA_CHUNK = 4, CA_CHUNK_SHIFT = 2, CA_NODE_BATCH = 8, CA_NODE_BATCH_SHIFT = 3, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2432, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32,
        CA_HEAP_NUMBER_BITS = 21 /* of a tag */ };
 
 /* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed. */
@@ -110,6 +110,7 @@ bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches);
 void *ca_region_address(ca_page page);
 /* Number of the page at which the region begins in the address space, which alignments of pages count from. */
 uint64_t ca_region_bias(void);
+bool ca_region_has_page(ca_page page); /* a number in use: committed, so that its entry and live words may be read. Any thread */
 bool ca_region_is_far(ca_page page); /* not in the first range */
 /* Granule of an address in a further range, or UINT64_MAX: not ours. */
 ca_granule ca_region_granule_far(uintptr_t address);
@@ -134,8 +135,6 @@ CA_INLINE ca_page_entry ca_page_entry_read(ca_page page)
 /* The pages of a range that are committed, [*first, *end). false: there are no more ranges. Any thread. */
 bool ca_region_range(uint32_t index, ca_page *first, ca_page *end);
 
-/* Whether there is such a page, and it is committed: its entry and live words may be read. Any thread. */
-bool ca_region_is_committed(ca_page page);
 /* In a range that is reserved for the region, if only reserved. */
 bool ca_region_contains(const void *p);
 

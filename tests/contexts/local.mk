@@ -2,7 +2,7 @@
 # cmocka; under verdicts/ is one program a misuse.
 
 if HAVE_CMOCKA
-context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks \
+context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks tests/contexts/saves \
 	tests/contexts/threads tests/contexts/run tests/contexts/fork
 else
 context_tests =
@@ -29,6 +29,9 @@ tests_contexts_destroy_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lp
 tests_contexts_marks_SOURCES = tests/contexts/marks.c $(context_headers)
 tests_contexts_marks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_marks_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_saves_SOURCES = tests/contexts/saves.c $(context_headers)
+tests_contexts_saves_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
+tests_contexts_saves_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
 tests_contexts_threads_SOURCES = tests/contexts/threads.c $(context_headers)
 tests_contexts_threads_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_threads_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread

@@ -620,7 +620,7 @@ static int saves_ready(ca_context *c)
 {
     if (!c->heap)
         return EINVAL;
-    if (is_elsewhere(c))
+    if (ca_context_is_elsewhere(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();

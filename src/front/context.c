@@ -11,7 +11,8 @@
 #include "heap/remote.h"
 #include "heap/save.h"
 
-enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
+enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16, /* contexts of a kind that a thread keeps for its next ones */
+       SWEEP_LOOKS = 8 /* adopted contexts that are looked at when another one comes */ };
 
 typedef struct ca_callback {
     uint32_t next, when;
@@ -235,10 +236,11 @@ static void tree_insert(ca_context *c, ca_context *parent)
     ca_lock_drop(&tree);
 }
 
-/* pre: it has a parent */
-static void tree_remove(ca_context *c)
+/* pre: locked, and it has a parent */
+static void tree_unlink(ca_context *c)
 {
-    ca_lock_take(&tree);
+    if (c->parent->sweep == c)
+        c->parent->sweep = c->next;
     if (c->next)
         c->next->prev = c->prev;
     if (c->prev)
@@ -246,6 +248,13 @@ static void tree_remove(ca_context *c)
     else
         c->parent->child = c->next;
     c->parent = NULL;
+}
+
+/* pre: it has a parent */
+static void tree_remove(ca_context *c)
+{
+    ca_lock_take(&tree);
+    tree_unlink(c);
     ca_lock_drop(&tree);
 }
 
@@ -401,6 +410,52 @@ static void children_end(ca_context *c)
         context_end(c->child, true);
 }
 
+/* --- adopted contexts of which nothing is left -------------------------------------------------------------------------- */
+
+/* No block of it lives: it is the caller's from now on, and in the list of nobody. pre: the tree is locked */
+static bool spent_claim(ca_context *c)
+{
+    if (c->state != CA_CONTEXT_ADOPTED || c->child || c->saves || CA_LOAD(&c->huge_count))
+        return false;
+    if (c->engine ? !c->engine->is_empty(c) : !ca_heap_claim_spent(c->heap))
+        return false;
+    if (c->annex && !ca_heap_claim_spent(c->annex)) {
+        if (c->heap)
+            ca_heap_leave(c->heap);
+        return false;
+    }
+    CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
+    if (c->parent)
+        tree_unlink(c);
+    return true;
+}
+
+static void spent_end(ca_context *c)
+{
+    ca_context_drop(c, false);
+    ca_context_retire(c);
+}
+
+/* A few for each one that comes, going round, so that they do not become many. */
+static void spent_sweep(ca_context *parent)
+{
+    ca_context *spent[SWEEP_LOOKS];
+    unsigned looks = 0, count = 0;
+    ca_lock_take(&tree);
+    ca_context *c = parent->sweep ? parent->sweep : parent->child;
+    for (ca_context *next; c && looks < SWEEP_LOOKS; c = next, looks++) {
+        next = c->next;
+        if (spent_claim(c))
+            spent[count++] = c;
+    }
+    parent->sweep = c;
+    ca_lock_drop(&tree);
+    while (count)
+        spent_end(spent[--count]);
+}
+
+/* --- ends ---------------------------------------------------------------------------------------------------------------- */
+
 /* The blocks stay; `by` answers for them from now on, and they go when it goes. NULL: they are global. */
 static void context_adopt(ca_context *c, ca_context *by)
 {
@@ -414,6 +469,7 @@ static void context_adopt(ca_context *c, ca_context *by)
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
     if (by) {
         leave(c);
+        spent_sweep(by);
         return;
     }
     if (CA_UNLIKELY(ca_heap_setting.profile))
@@ -468,13 +524,11 @@ static void context_end(ca_context *c, bool with_parent)
 
 void ca_context_freed_last(ca_context *c)
 {
-    uint32_t adopted = CA_CONTEXT_ADOPTED;
-    if (c->child || !__atomic_compare_exchange_n(&c->state, &adopted, CA_CONTEXT_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        return;
-    if (c->parent)
-        tree_remove(c);
-    ca_context_drop(c, false);
-    ca_context_retire(c);
+    ca_lock_take(&tree);
+    bool spent = spent_claim(c); /* another thread may have freed the last one, too, and its record may be another's: that one goes then */
+    ca_lock_drop(&tree);
+    if (spent)
+        spent_end(c);
 }
 
 /* With what was adopted from those below. */

@@ -447,8 +447,11 @@ static void block_free(const block *b, void *p, const char *function)
         ca_context *c = b->context;
         if (!c->engine->free(c, p, target == &c->target))
             ca_verdict(function, p, b->g);
-        if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED) && c->engine->is_empty(c))
-            ca_context_freed_last(c);
+        if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED)) {
+            const ca_engine *engine = CA_LOAD(&c->engine); /* it may be gone, and another: see ca_context_freed_last */
+            if (engine && engine->is_empty(c))
+                ca_context_freed_last(c);
+        }
     } else if (b->tag == CA_TAG_HUGE) {
         if (!ca_huge_free(ca_granule_page(b->g), ca_heap_setting.check && !ca_heap_setting.full))
             ca_verdict(function, p, b->g);

@@ -72,6 +72,7 @@ enum {
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
     CA_PAGE_SCAN = 16,     /* blocks that one last-resort scan of the page TLSF looks at */
     CA_TICK_CALLS = 64,    /* slow calls between two looks at the clock */
+    CA_STDIO_LEAST = 1024, /* the smallest buffer of a stream: what contexts give from here on depends on who asks, see front/fast.h */
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
 };
 
@@ -138,6 +139,7 @@ extern ca_target ca_target_none;
 typedef struct ca_heap_settings {
     bool check;     /* keep the live map, and find wrong frees */
     bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
+    bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;

@@ -263,7 +263,7 @@ static uint64_t save(ca_context *c)
     bool charged = ca_account_charge(&c->account, r.bytes);
     ca_run run = {0, 0, 0, false};
     if (charged)
-        run = ca_region_take(pages, 1, NULL);
+        run = ca_region_take(NULL, pages, 1, NULL);
     if (!run.pages) {
         if (charged)
             ca_account_discharge(&c->account, r.bytes);
@@ -363,9 +363,8 @@ static void block_kill(ca_heap *heap, const ca_tlsf_node *node)
 /* check=full: who gets these pages next takes it that they read as zero, or as poison. */
 static void run_wash(ca_page run)
 {
-    size_t bytes = (size_t)ca_region_run_pages(run) * CA_PAGE;
-    if (CA_UNLIKELY(ca_heap_setting.full) && !ca_region.source->purge(ca_region.source, ca_region_address(run), bytes))
-        memset(ca_region_address(run), 0, bytes);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_region_clear(run, ca_region_run_pages(run));
 }
 
 /* What came after the savepoint goes back. */

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The contexts' tests again without the checks on frees; what only the checks can know is left out there. Savepoints also with all checks there are.
+# The contexts' tests again without the checks on frees; what only the checks can know is left out there. And the first of them where malloc looks at its caller. Savepoints also with all checks.
 set -eu
 export LC_ALL=C
 builddir=${builddir:-.}
@@ -15,6 +15,12 @@ done
 for name in saves; do
     if ! CTXALLOC_OPTIONS=check=full "$builddir/tests/contexts/$name"; then
         echo "FAIL $name with check=full" >&2
+        failures=$((failures + 1))
+    fi
+done
+for options in loader=look check=off,loader=look; do
+    if ! CTXALLOC_OPTIONS=$options "$builddir/tests/contexts/targets"; then
+        echo "FAIL targets with $options" >&2
         failures=$((failures + 1))
     fi
 done

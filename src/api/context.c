@@ -34,6 +34,12 @@ static bool is_live(const ca_context *c)
     return CA_LOAD(&c->state) == CA_CONTEXT_LIVE;
 }
 
+CA_INLINE void begin(void)
+{
+    if (CA_UNLIKELY(!CA_LOAD(&ca_face_begun)))
+        ca_face_begin();
+}
+
 /* The context behind a handle, NULL for the global one. false: none, and *error says why. */
 static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
 {
@@ -42,6 +48,7 @@ static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
     if (handle == CTXALLOC_GLOBAL)
         return true;
     if (handle == CTXALLOC_THREAD) {
+        begin();
         *c = ca_context_own();
         *error = ENOMEM;
         return *c != NULL;
@@ -72,6 +79,7 @@ static const uint32_t kinds[] = {[CTXALLOC_LONG] = CA_TARGET_LONG, [CTXALLOC_MED
 API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
 {
     ca_context_settings s = {.kind = CA_TARGET_LONG};
+    begin();
     if (o) {
         int error;
         if (o->size < sizeof *o || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags ||

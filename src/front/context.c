@@ -190,7 +190,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->current->kind - CA_TARGET_LONG;
-    if (home && home->warm_count[i] < WARM_MOST) {
+    if (home && home->warm_count[i] < WARM_MOST && !c->runs.zone) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -270,15 +270,26 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
 
+static ca_context *context_make(const ca_context_settings *s, uint32_t kind)
+{
+    ca_zone *zone = NULL;
+    if (s->source && !(zone = ca_zone_hold(s->source)))
+        return NULL;
+    ca_context *c = ca_context_new(kind, zone);
+    if (!c && zone)
+        ca_zone_drop(zone);
+    return c;
+}
+
 ca_context *ca_context_create(const ca_context_settings *s)
 {
     ca_heap *home = ca_thread_home();
     uint32_t kind = s->kind;
     if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM && ca_heap_setting.full))
         kind = CA_TARGET_LONG; /* only a heap holds freed blocks back and looks at them */
-    ca_context *c = warm_take(home, kind);
+    ca_context *c = CA_LIKELY(!s->source) ? warm_take(home, kind) : NULL;
     if (CA_UNLIKELY(!c))
-        c = ca_process_start() ? ca_context_new(kind) : NULL;
+        c = ca_process_start() ? context_make(s, kind) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
     if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM))
@@ -486,7 +497,7 @@ static void context_clear(ca_context *c)
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
-    ca_context_drop(c, c->heap != NULL);
+    ca_context_drop(c, c->heap != NULL && !c->runs.zone);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
     warm_give(ca_thread_home(), c);

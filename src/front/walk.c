@@ -164,8 +164,9 @@ static void region_walk(walk *w)
 {
     ca_page first, end;
     for (uint32_t i = 0; !w->ended && ca_region_range(i, &first, &end); i++)
-        for (ca_page page = first; page < end && page_walk(w, page); page++)
-            ;
+        for (ca_page page = first; page < end && !w->ended; page++)
+            if (CA_LOAD(&ca_region.entries[page].tag) && ca_region_range_of(page) == i) /* ranges may lie in others */
+                (void)page_walk(w, page);
 }
 
 /* A context that another thread is just using has lists that cannot be followed: every page is asked whose it is. */

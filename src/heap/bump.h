@@ -31,6 +31,7 @@ typedef struct ca_bump {
     uint64_t blocks;        /* handed out; less `freed`: live */
     uint64_t freed;         /* any thread */
     ca_live_word starts[CA_PIECE_WORDS]; /* of the piece */
+    ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
     uint32_t marks;         /* records, newest first */
     uint32_t retreats;      /* counts twice for each block that is taken back: odd meanwhile, see ca_bump_size */
 } ca_bump;

@@ -40,7 +40,7 @@ static ca_page page_of(const void *p)
 static ca_node common_take(uint64_t pages)
 {
     if (!common.heap)
-        common.heap = ca_heap_create_for(NULL, NULL, 0);
+        common.heap = ca_heap_create_for(NULL, NULL, 0, NULL);
     ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
     if (node)
         memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
@@ -61,8 +61,10 @@ static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t numb
 
 /* --- chunks -------------------------------------------------------------------------------------------------- */
 
-uint32_t ca_chunk_take(ca_account *account, uint32_t context, uint64_t bytes)
+uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
 {
+    if (zone) /* whole runs: nothing is shared with others */
+        bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
     uint32_t number = ca_pool_take(&ca_region.chunks);
     ca_page pages = (ca_page)(bytes / CA_PAGE);
     if (!number)
@@ -73,7 +75,7 @@ uint32_t ca_chunk_take(ca_account *account, uint32_t context, uint64_t bytes)
     *c = (ca_chunk){.context = context, .pages = pages};
     if (!ca_account_charge(account, bytes))
         goto refused;
-    if (bytes <= CA_CHUNK_MOST) {
+    if (bytes <= CA_CHUNK_MOST && !zone) {
         ca_lock_take(&common.lock);
         c->node = common_take(pages);
         c->page = c->node ? (ca_page)common.heap->pages.nodes[c->node].offset : 0;
@@ -81,7 +83,7 @@ uint32_t ca_chunk_take(ca_account *account, uint32_t context, uint64_t bytes)
         if (!c->node)
             goto none;
     } else {
-        ca_run run = ca_region_take(pages, 1, NULL);
+        ca_run run = ca_region_take(zone, pages, 1, NULL);
         if (!run.pages)
             goto none;
         c->page = run.page;

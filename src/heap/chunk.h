@@ -49,8 +49,8 @@ CA_INLINE uint32_t ca_chunk_of(const void *p)
     return CA_LOAD(&ca_region.entries[ca_granule_page(ca_region_granule(p))].number);
 }
 
-/* A chunk, its live words zero, charged to the account. bytes: whole pages. 0: no memory, or the account refuses. */
-uint32_t ca_chunk_take(ca_account *account, uint32_t context, uint64_t bytes);
+/* A chunk, its live words zero, charged to the account. zone: NULL: the first. bytes: whole pages. 0: no memory, or the account refuses. */
+uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes);
 /* `dead`: what the entries of its pages hold from now on. */
 void ca_chunk_give(ca_account *account, uint32_t number, uint32_t dead);
 /* All its live words zero again. */

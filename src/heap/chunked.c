@@ -224,7 +224,7 @@ static uint64_t chunk_wanted(const ca_chunked *h)
 /* A new area, all of it the run in use. pre: none is */
 static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size_t bytes)
 {
-    if (!h->piece && !h->chunks && bytes <= CA_PIECE_BYTES) {
+    if (!h->piece && !h->chunks && !h->zone && bytes <= CA_PIECE_BYTES) {
         CA_STORE(&h->piece, ca_piece_take(account, context));
         if (h->piece) {
             area a = area_at(h, 0);
@@ -234,9 +234,9 @@ static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size
         }
     }
     uint64_t wanted = chunk_wanted(h), least = ca_round_up(bytes, CA_PAGE);
-    uint32_t number = ca_chunk_take(account, context, ca_size_max(wanted, least));
+    uint32_t number = ca_chunk_take(h->zone, account, context, ca_size_max(wanted, least));
     if (!number && wanted > least)
-        number = ca_chunk_take(account, context, least);
+        number = ca_chunk_take(h->zone, account, context, least);
     if (!number)
         return false;
     ca_chunk *c = ca_chunk_at(number);

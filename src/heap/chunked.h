@@ -45,6 +45,7 @@ typedef struct ca_chunked {
     uint64_t blocks;      /* handed out, less what the owner freed; less `freed`: live */
     uint64_t freed;       /* by other threads */
     uint64_t remote;      /* bits: in areas whose number modulo 64 is the bit's, others have freed since the last search */
+    ca_zone *zone;        /* where chunks come from; NULL: the first, shared with other contexts */
     ca_live_word words_of_piece[CA_PIECE_WORDS];
 } ca_chunked;
 

@@ -437,11 +437,10 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
-    bool check = ca_heap_setting.check;
-    const size_t end = ca_heap_setting.slow ? 0 : CA_FAST_MAX + 1;
-    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = ca_heap_setting.slow ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
-                               .fast_end = context || check ? 0 : end, .checked_end = context || !check ? 0 : end,
-                               .context_end = context ? end : 0};
+    bool check = ca_heap_setting.check, slow = ca_heap_setting.slow;
+    const size_t end = slow ? 0 : CA_FAST_MAX + 1, plain_end = !context ? end : ca_heap_setting.trusted && !slow ? CA_STDIO_LEAST : 0;
+    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = slow ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
+                               .fast_end = check ? 0 : plain_end, .checked_end = check ? plain_end : 0, .context_end = context ? end : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)
@@ -501,13 +500,14 @@ void ca_heap_make_home(ca_heap *heap)
     }
 }
 
-ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner)
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner, ca_zone *zone)
 {
     ca_heap *heap = heap_new(context, CA_TARGET_LONG);
     if (!heap)
         return NULL;
     heap->account = account;
     heap->runs.owner = owner;
+    heap->runs.zone = zone;
     return heap;
 }
 
@@ -596,8 +596,7 @@ static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
 static void runs_purge(const ca_run_list *runs)
 {
     for (ca_page page = ca_region_first_run(runs); page != UINT32_MAX; page = ca_region_next_run(page))
-        if (!ca_region.source->purge(ca_region.source, ca_region_address(page), (size_t)ca_region_run_pages(page) * CA_PAGE))
-            memset(ca_region_address(page), 0, (size_t)ca_region_run_pages(page) * CA_PAGE);
+        ca_region_clear(page, ca_region_run_pages(page));
 }
 
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)

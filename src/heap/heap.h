@@ -72,6 +72,7 @@ enum {
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
     CA_PAGE_SCAN = 16,     /* blocks that one last-resort scan of the page TLSF looks at */
     CA_TICK_CALLS = 64,    /* slow calls between two looks at the clock */
+    CA_STDIO_LEAST = 1024, /* the smallest buffer of a stream: what contexts give from here on depends on who asks, see front/fast.h */
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
 };
 
@@ -140,6 +141,7 @@ typedef struct ca_heap_settings {
     bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
     bool profile;   /* samples are taken, see front/profile.h */
     bool slow;      /* full or profile: there are no fast paths */
+    bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
@@ -148,8 +150,8 @@ extern ca_heap_settings ca_heap_setting;
 ca_heap *ca_heap_create(void);
 /* A context's heap becomes a thread's. */
 void ca_heap_make_home(ca_heap *heap);
-/* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. */
-ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner);
+/* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. `zone`: where they come from, NULL: the first. */
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner, ca_zone *zone);
 /* All blocks cease to be; pages, slabs and magazines go back, but for one extent that the heap keeps if `keep`. `dead`: what the pages' entries
  * hold from now on, see heap/verdict.c. Time: proportional to extents and slabs.  Frees of these blocks that are still on their way are dropped when they come. */
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep);

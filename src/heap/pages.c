@@ -19,7 +19,7 @@ static ca_run run_take(ca_heap *heap, uint64_t pages)
     uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
     if (!ca_account_charge(heap->account, bytes))
         return run;
-    run = ca_region_take(pages, 1, &heap->runs);
+    run = ca_region_take(heap->runs.zone, pages, 1, &heap->runs);
     if (!run.pages)
         ca_account_discharge(heap->account, bytes);
     else
@@ -110,7 +110,7 @@ void ca_pages_give(ca_heap *heap, ca_node node)
     if (CA_UNLIKELY(ca_heap_setting.decay == 0)) {
         unsigned cursor = 0;
         (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
-        ca_region_purge(0, UINT32_MAX, UINT32_MAX);
+        ca_region_purge(heap->runs.zone, 0, UINT32_MAX, UINT32_MAX);
     }
 }
 
@@ -157,5 +157,5 @@ void ca_heap_tick(ca_heap *heap)
     if (!ca_region_tick())
         return;
     if (!ca_region_purge_tlsf(&heap->pages, &heap->purge_cursor, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST))
-        ca_region_purge(ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
+        ca_region_purge(heap->runs.zone, ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
 }

@@ -263,7 +263,7 @@ static uint64_t save(ca_context *c)
     bool charged = ca_account_charge(&c->account, r.bytes);
     ca_run run = {0, 0, 0, false};
     if (charged)
-        run = ca_region_take(pages, 1, NULL);
+        run = ca_region_take(NULL, pages, 1, NULL);
     if (!run.pages) {
         if (charged)
             ca_account_discharge(&c->account, r.bytes);
@@ -360,6 +360,13 @@ static void block_kill(ca_heap *heap, const ca_tlsf_node *node)
         CA_STORE(&ca_region.entries[i].tag, 0); /* the numbers stay, see heap/verdict.c */
 }
 
+/* check=full: who gets these pages next takes it that they read as zero, or as poison. */
+static void run_wash(ca_page run)
+{
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_region_clear(run, ca_region_run_pages(run));
+}
+
 /* What came after the savepoint goes back. */
 static void runs_give(ca_heap *heap, uint32_t depth)
 {
@@ -374,7 +381,7 @@ static void runs_give(ca_heap *heap, uint32_t depth)
                 block_kill(heap, &tlsf->nodes[n]);
         CA_STORE(&ca_heap_dropped_any, true);
         ca_account_discharge(heap->account, (uint64_t)ca_region_run_pages(run) * CA_PAGE);
-        ca_region.runs[run >> CA_CHUNK_SHIFT].saved = 0;
+        run_wash(run);
         ca_region_give(run, &heap->runs);
     }
 }
@@ -459,13 +466,13 @@ static void heap_restore(stream *s, ca_heap *heap, uint32_t depth)
 static void huge_restore(stream *s, ca_context *c, uint32_t depth)
 {
     for (ca_page run = ca_region_first_run(&c->runs), next; run != UINT32_MAX; run = next) {
-        ca_run_record *r = &ca_region.runs[run >> CA_CHUNK_SHIFT];
+        const ca_run_record *r = &ca_region.runs[run >> CA_CHUNK_SHIFT];
         bool stays = r->saved && r->saved <= depth;
         next = ca_region_next_run(run);
         if (huge_is_live(run))
             ca_huge_kill(c, run);
         if (!stays) {
-            r->saved = 0;
+            run_wash(run);
             ca_huge_give(c, run);
         }
     }
@@ -489,15 +496,19 @@ static void unpin(ca_context *c)
     for (ca_page run = ca_region_first_run(&c->runs), next; run != UINT32_MAX; run = next) {
         next = ca_region_next_run(run);
         ca_region.runs[run >> CA_CHUNK_SHIFT].saved = 0;
-        if (!huge_is_live(run))
+        if (!huge_is_live(run)) {
+            run_wash(run);
             ca_huge_give(c, run);
+        }
     }
 }
 
 static void record_give(ca_context *c, const record *r)
 {
     uint64_t bytes = r->bytes;
-    ca_region_give(r->page, NULL);
+    ca_page page = r->page;
+    run_wash(page);
+    ca_region_give(page, NULL);
     ca_account_discharge(&c->account, bytes);
 }
 

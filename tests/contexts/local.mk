@@ -57,6 +57,12 @@ verdict_ldadd = $(top_builddir)/libctxalloc.la -lpthread
 verdict_programs = \
 	tests/contexts/verdicts/after_reset_long \
 	tests/contexts/verdicts/after_reset_short \
+	tests/contexts/verdicts/after_reset_medium \
+	tests/contexts/verdicts/double_free_medium \
+	tests/contexts/verdicts/interior_medium \
+	tests/contexts/verdicts/double_free_last_medium \
+	tests/contexts/verdicts/double_free_medium_elsewhere \
+	tests/contexts/verdicts/double_free_medium_merged \
 	tests/contexts/verdicts/after_rollback \
 	tests/contexts/verdicts/double_free_last_long \
 	tests/contexts/verdicts/double_free_last_short \
@@ -83,6 +89,18 @@ verdict_programs = \
 	tests/contexts/verdicts/interior_long \
 	tests/contexts/verdicts/interior_short \
 	tests/contexts/verdicts/rollback_does_not_revive
+tests_contexts_verdicts_after_reset_medium_SOURCES = tests/contexts/verdicts/after_reset_medium.c $(verdict_headers)
+tests_contexts_verdicts_after_reset_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_double_free_medium_SOURCES = tests/contexts/verdicts/double_free_medium.c $(verdict_headers)
+tests_contexts_verdicts_double_free_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_interior_medium_SOURCES = tests/contexts/verdicts/interior_medium.c $(verdict_headers)
+tests_contexts_verdicts_interior_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_double_free_last_medium_SOURCES = tests/contexts/verdicts/double_free_last_medium.c $(verdict_headers)
+tests_contexts_verdicts_double_free_last_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_double_free_medium_elsewhere_SOURCES = tests/contexts/verdicts/double_free_medium_elsewhere.c $(verdict_headers)
+tests_contexts_verdicts_double_free_medium_elsewhere_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_double_free_medium_merged_SOURCES = tests/contexts/verdicts/double_free_medium_merged.c $(verdict_headers)
+tests_contexts_verdicts_double_free_medium_merged_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_after_reset_long_SOURCES = tests/contexts/verdicts/after_reset_long.c $(verdict_headers)
 tests_contexts_verdicts_after_reset_long_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_after_reset_short_SOURCES = tests/contexts/verdicts/after_reset_short.c $(verdict_headers)

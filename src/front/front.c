@@ -361,6 +361,11 @@ CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
         ca_bump_take_back(&short_context(target)->bump, p);
         return CA_OURS;
     }
+    if (target->kind == CA_TARGET_MEDIUM) {
+        ca_context *c = target->context;
+        if (ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p))
+            return CA_OURS;
+    }
     if (!block_find(p, function, &b))
         return CA_FOREIGN;
     block_free(&b, p, function);

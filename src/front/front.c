@@ -390,6 +390,11 @@ CA_INLINE enum ca_found plain_free(void *p, const char *function)
         ca_bump_take_back(&short_context(target)->bump, p);
         return CA_OURS;
     }
+    if (target->kind == CA_TARGET_MEDIUM) {
+        ca_context *c = target->context;
+        if (ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p))
+            return CA_OURS;
+    }
     if (!block_find(p, function, &b)) {
         __atomic_fetch_add(&ca_front_foreign, 1, __ATOMIC_RELAXED);
         return CA_FOREIGN;

@@ -20,7 +20,7 @@ typedef struct area {
 
 /* --- areas ------------------------------------------------------------------------------------------------------- */
 
-static area area_at(const ca_chunked *h, uint32_t number)
+CA_INLINE area area_at(const ca_chunked *h, uint32_t number)
 {
     if (!number)
         return (area){0, CA_LOAD(&h->piece) ? PIECE_GRANULES : 0, CA_LOAD(&h->piece), (ca_live_word *)(uintptr_t)h->words_of_piece};
@@ -28,7 +28,7 @@ static area area_at(const ca_chunked *h, uint32_t number)
     return (area){number, c->pages * (CA_PAGE / CA_GRANULE), ca_chunk_start(c), ca_live_at(ca_page_granule(c->page))};
 }
 
-static area area_of(const ca_chunked *h, const void *p)
+CA_INLINE area area_of(const ca_chunked *h, const void *p)
 {
     const char *piece = CA_LOAD(&h->piece);
     bool in_piece = piece && (uintptr_t)p - (uintptr_t)piece < CA_PIECE_BYTES;
@@ -133,6 +133,7 @@ static void run_load(ca_chunked *h, const area *a, uint32_t from, uint32_t to)
 {
     clear(a, from + 1, to);
     h->start = a->start;
+    h->area_bytes = a->granules * (size_t)CA_GRANULE;
     h->words = a->words;
     h->end = address_of(a, to);
     h->current = a->number;
@@ -369,6 +370,15 @@ bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
     return true;
 }
 
+bool ca_chunked_free_own(ca_chunked *h, uint32_t context, void *p)
+{
+    ca_granule g = ca_region_granule(p);
+    if (g == UINT64_MAX || (uintptr_t)p % CA_GRANULE)
+        return false;
+    const ca_page_entry *e = &ca_region.entries[ca_granule_page(g)];
+    return CA_LOAD(&e->tag) == CA_TAG_BUMP && CA_LOAD(&ca_chunk_at(CA_LOAD(&e->number))->context) == context && ca_chunked_free(h, p, true);
+}
+
 static void shrink(ca_chunked *h, const area *a, char *p, size_t size)
 {
     plant(a, place_of(a, p + size));
@@ -452,6 +462,7 @@ void ca_chunked_trim(ca_chunked *h, ca_account *account)
     }
     h->current = h->cursor = h->chunks;
     h->cursor_place = 0;
+    h->area_bytes = 0;
 }
 
 /* Only the piece is there, all of it the run in use. */
@@ -463,6 +474,7 @@ static void piece_restart(ca_chunked *h)
     h->blocks = h->freed = h->remote = 0;
     h->failed = UINT32_MAX;
     h->cursor = h->current = h->cursor_place = 0;
+    h->area_bytes = 0;
     CA_STORE_RELEASE(&h->at, NULL);
     h->end = NULL;
     if (h->piece) {
@@ -500,6 +512,7 @@ void ca_chunked_retire(ca_chunked *h, ca_account *account, uint32_t dead)
 {
     CA_STORE_RELEASE(&h->at, NULL);
     h->end = NULL;
+    h->area_bytes = 0;
     if (h->piece)
         ca_piece_give(account, h->piece, dead);
     CA_STORE(&h->piece, NULL);

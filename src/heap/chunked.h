@@ -30,7 +30,8 @@ enum {
  * [K4] no dead run of an area is longer than its `state` (or piece_most) says, but for what `remote` tells of */
 typedef struct ca_chunked {
     char *at, *end;       /* the run in use; NULL: none */
-    char *start;          /* of the area (chunk or piece) it lies in */
+    char *start;          /* of the area (chunk or piece) it lies in, or the last one did */
+    size_t area_bytes;    /* of that; 0: it is gone */
     ca_live_word *words;  /* that area's */
     char *piece;          /* the first piece, NULL: none */
     char *piece_high;     /* no block in it was ever higher */
@@ -70,6 +71,25 @@ CA_INLINE void *ca_chunked_quick(ca_chunked *h, size_t size)
     CA_STORE(&h->blocks, h->blocks + 1);
     return p;
 }
+
+/* By the owner, in the area of the run in use. false: not done; ask ca_chunked_free, which knows more. */
+CA_INLINE bool ca_chunked_free_quick(ca_chunked *h, const void *p)
+{
+    size_t offset = (uintptr_t)p - (uintptr_t)h->start;
+    if (offset >= h->area_bytes || offset % CA_GRANULE)
+        return false;
+    ca_live_word *w = &h->words[offset / CA_GRANULE / 64];
+    uint64_t bit = 1ULL << offset / CA_GRANULE % 64;
+    if (!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
+        return false;
+    *(h->current ? &ca_chunk_at(h->current)->state : &h->piece_most) = UINT32_MAX;
+    h->failed = UINT32_MAX;
+    CA_STORE(&h->blocks, h->blocks - 1);
+    return true;
+}
+
+/* The same in any chunk. context: the number of the heap's. */
+bool ca_chunked_free_own(ca_chunked *h, uint32_t context, void *p);
 
 /* What sizes are rounded up to: block_size is a hint, 0: none. */
 void ca_chunked_set_unit(ca_chunked *h, size_t block_size);

@@ -174,7 +174,7 @@ static void ca14_any_neighbours_merge_in_a_medium_context(void **state) {
         free(p[first + i * 3 % 7]);
     assert_ptr_equal(malloc((size_t)7 * 48), p[first]);
     assert_int_equal(usage_of(context).held_bytes, held);
-    assert_null(malloc(1));
+    assert_null(malloc(48));
     (void)ctxalloc_switch(CTXALLOC_GLOBAL);
     assert_int_equal(ctxalloc_destroy(context), 0);
 }

@@ -267,7 +267,7 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     }
     if (!(CA_LOAD(&w->born) >> bit & 1) || __atomic_fetch_or(&w->died, 1ULL << bit, __ATOMIC_ACQ_REL) >> bit & 1)
         return false;
-    __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELEASE);
     return true;
 }
 

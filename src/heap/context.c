@@ -17,8 +17,8 @@ ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p)
 
 ca_context *ca_context_resolve(ca_context *context)
 {
-    while (context && context->state == CA_CONTEXT_ADOPTED)
-        context = context->parent;
+    while (context && CA_LOAD(&context->state) == CA_CONTEXT_ADOPTED)
+        context = CA_LOAD(&context->parent);
     return context;
 }
 

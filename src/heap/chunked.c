@@ -57,11 +57,12 @@ static void high_raise(ca_chunked *h, uint32_t number, char *end)
         CA_STORE(high, end);
 }
 
-/* No block of the area was ever higher. */
+/* No block of the area was ever higher. Others ask, too, while the owner moves on: `at` first, since it leaves an area after that area's mark is raised. */
 static const char *high_now(const ca_chunked *h, const area *a)
 {
-    const char *at = CA_LOAD(&h->at), *high = a->number ? CA_LOAD(&ca_chunk_at(a->number)->used_end) : CA_LOAD(&h->piece_high);
-    return at && CA_LOAD(&h->current) == a->number && at > high ? at : high;
+    const char *at = CA_LOAD_ACQUIRE(&h->at), *high = a->number ? CA_LOAD(&ca_chunk_at(a->number)->used_end) : CA_LOAD(&h->piece_high);
+    bool here = at > a->start && at <= a->start + a->granules * (size_t)CA_GRANULE;
+    return here && at > high ? at : high;
 }
 
 /* --- bits ---------------------------------------------------------------------------------------------------------- */
@@ -71,7 +72,8 @@ enum which { BOUNDARIES, LIVE, DEAD };
 static uint64_t word_load(const ca_live_word *w, enum which which)
 {
     uint64_t born = CA_LOAD_ACQUIRE(&w->born);
-    return which == BOUNDARIES ? born : which == LIVE ? born & ~CA_LOAD(&w->died) : born & CA_LOAD(&w->died);
+    uint64_t died = CA_LOAD_ACQUIRE(&w->died); /* what others did with a block comes before they freed it */
+    return which == BOUNDARIES ? born : which == LIVE ? born & ~died : born & died;
 }
 
 /* The first of a kind at or after a place; a->granules: none. */
@@ -229,7 +231,7 @@ static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size
         CA_STORE(&h->piece, ca_piece_take(account, context));
         if (h->piece) {
             area a = area_at(h, 0);
-            h->piece_high = h->piece;
+            CA_STORE(&h->piece_high, h->piece);
             run_load(h, &a, 0, PIECE_GRANULES);
             return true;
         }
@@ -437,7 +439,7 @@ bool ca_chunked_walk(const ca_chunked *h, bool (*fn)(const void *block, size_t s
 {
     area piece = area_at(h, 0);
     bool on = area_walk(h, &piece, fn, argument);
-    for (uint32_t number = CA_LOAD(&h->chunks); on && number; number = CA_LOAD(&ca_chunk_at(number)->next)) {
+    for (uint32_t number = CA_LOAD_ACQUIRE(&h->chunks); on && number; number = CA_LOAD(&ca_chunk_at(number)->next)) {
         ca_chunk c = ca_chunk_at_risk(number); /* the owner may be giving chunks back */
         area a = {number, c.pages * (CA_PAGE / CA_GRANULE), c.pages ? ca_chunk_start(&c) : NULL, ca_live_at(ca_page_granule(c.page))};
         on = area_walk(h, &a, fn, argument);

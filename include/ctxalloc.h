@@ -182,6 +182,25 @@ int ctxalloc_mark(ctxalloc_context *context, ctxalloc_mark_t *mark);
 /* Frees what was allocated since. Marks nest; a mark is void after a reset or after a rollback to an older one. EINVAL: void, or not of this context. */
 int ctxalloc_rollback(ctxalloc_context *context, const ctxalloc_mark_t *mark);
 
+/* --- reports -------------------------------------------------------------------------------------------------------- */
+
+enum ctxalloc_format { CTXALLOC_TEXT, CTXALLOC_JSON };
+/* Writes the statistics of the process to a descriptor: CTXALLOC_TEXT for people, CTXALLOC_JSON with every size class, heap and context (docs/reports.md). Bytes.
+ * Numbers are exact while nobody allocates or frees.  Any thread, any time; allocates nothing, keeps errno.  0; EINVAL: no such format; EIO: some of it
+ * could not be written.  Cost: proportional to heaps and contexts, and for contexts with CTXALLOC_SHORT to the memory they hold; a page of output takes one system call. */
+int ctxalloc_stats(int fd, enum ctxalloc_format format);
+
+/* Calls fn(block, size, owner, arg) for every live block of the context and those it adopted, in no order, until fn returns false. CTXALLOC_GLOBAL: for every live block
+ * of the process, whoever owns it (owner CTXALLOC_GLOBAL: outside any context). size: bytes that may be used.
+ * Any thread. No lock is held: fn may call anything, may free the block it is shown, but must not reset or destroy the context.  Blocks that live throughout are shown once
+ * each; of those that are allocated or freed meanwhile, some.  Blocks that another thread freed count as live until they arrive, as in ctxalloc_usage.
+ * 0; EINVAL: not a context, or no fn.  With check=off: ENOTSUP for CTXALLOC_GLOBAL, EBUSY when another thread has the context current.  ENOMEM: the thread's own could
+ * not be made. Cost: proportional to the memory held (of the context, or of the process). */
+int ctxalloc_walk(ctxalloc_context *context, bool (*fn)(const void *block, size_t size, ctxalloc_context *owner, void *arg), void *arg);
+
+/* Writes the heap profile (option profile) taken so far, as gperftools' text, which pprof, google-pprof and jeprof read. The file is made, or emptied if it is there;
+ * a symbolic link is not followed (ELOOP).  Any thread; allocates nothing.  0; ENOTSUP: no profile is taken; EINVAL: no path; EIO: some of it could not be written; or what open(2) says. */
+int ctxalloc_profile_dump(const char *path);
 /* --- savepoints ----------------------------------------------------------------------------------------------------- */
 
 /* How all of a context is at one moment: which blocks live, their sizes, and the bytes in them; contexts with CTXALLOC_LONG only. */

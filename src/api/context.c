@@ -10,6 +10,8 @@
 #include "base/check.h"
 #include "front/context.h"
 #include "front/fast.h"
+#include "front/profile.h"
+#include "front/report.h"
 #include "heap/large.h"
 #include "preload/face.h"
 
@@ -258,9 +260,9 @@ API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
 
 static void usage_of_process(ctxalloc_usage_t *u)
 {
-    ca_front_usage p = ca_front_get_usage();
-    u->live_blocks = p.heaps.small_count + p.heaps.large_count + p.huge_count;
-    u->live_bytes = p.heaps.small_bytes + p.heaps.large_bytes + p.huge_bytes;
+    ca_report r = ca_report_get();
+    u->live_blocks = r.live_count;
+    u->live_bytes = r.live_bytes;
 }
 
 API bool ctxalloc_usage(ctxalloc_context *handle, ctxalloc_usage_t *u)
@@ -463,7 +465,11 @@ API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *from)
         return EINVAL;
     mark m;
     memcpy(&m, from, sizeof m);
-    return m.context == c && c->engine->rollback(c, m.number) ? 0 : EINVAL;
+    if (m.context != c || !c->engine->rollback(c, m.number))
+        return EINVAL;
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_ROLLED_BACK);
+    return 0;
 }
 
 /* --- savepoints ------------------------------------------------------------------------------------------------------------ */
@@ -502,7 +508,10 @@ API int ctxalloc_restore(ctxalloc_context *handle, const ctxalloc_savepoint_t *f
     ca_context *c;
     uint64_t number;
     int error = savepoint_resolve(handle, from, &c, &number);
-    return error ? error : ca_context_restore(c, number);
+    error = error ? error : ca_context_restore(c, number);
+    if (CA_UNLIKELY(ca_heap_setting.profile) && !error)
+        ca_profile_context(c, CA_PROFILE_ROLLED_BACK);
+    return error;
 }
 
 API int ctxalloc_savepoint_drop(ctxalloc_context *handle, const ctxalloc_savepoint_t *savepoint)

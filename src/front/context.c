@@ -6,10 +6,13 @@
 #include "base/check.h"
 #include "base/print.h"
 #include "front/process.h"
+#include "front/profile.h"
+#include "front/report.h"
 #include "heap/remote.h"
 #include "heap/save.h"
 
-enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
+enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16, /* contexts of a kind that a thread keeps for its next ones */
+       SWEEP_LOOKS = 8 /* adopted contexts that are looked at when another one comes */ };
 
 typedef struct ca_callback {
     uint32_t next, when;
@@ -233,10 +236,11 @@ static void tree_insert(ca_context *c, ca_context *parent)
     ca_lock_drop(&tree);
 }
 
-/* pre: it has a parent */
-static void tree_remove(ca_context *c)
+/* pre: locked, and it has a parent */
+static void tree_unlink(ca_context *c)
 {
-    ca_lock_take(&tree);
+    if (c->parent->sweep == c)
+        c->parent->sweep = c->next;
     if (c->next)
         c->next->prev = c->prev;
     if (c->prev)
@@ -244,6 +248,13 @@ static void tree_remove(ca_context *c)
     else
         c->parent->child = c->next;
     c->parent = NULL;
+}
+
+/* pre: it has a parent */
+static void tree_remove(ca_context *c)
+{
+    ca_lock_take(&tree);
+    tree_unlink(c);
     ca_lock_drop(&tree);
 }
 
@@ -347,8 +358,7 @@ static void callbacks_call(ca_context *c, uint32_t when)
 
 /* --- destroying ----------------------------------------------------------------------------------------------------- */
 
-/* Another thread has it current. */
-static bool is_elsewhere(const ca_context *c)
+bool ca_context_is_elsewhere(const ca_context *c)
 {
     uintptr_t holder = CA_LOAD_ACQUIRE(&c->holder);
     return holder == CA_HOLDER_NEW_BUSY || (holder && !(holder & CA_HOLDER_SPECIAL) && holder != ca_context_mark());
@@ -395,7 +405,7 @@ static bool adopted_has_live(ca_context *c)
 static bool refuses(ca_context *c)
 {
     bool strict = c->state == CA_CONTEXT_LIVE && c->escape == CA_ESCAPE_REFUSE;
-    if (is_elsewhere(c) || (strict && has_live(c)))
+    if (ca_context_is_elsewhere(c) || (strict && has_live(c)))
         return true;
     for (ca_context *child = c->child; child; child = child->next)
         if (refuses(child) || (strict && child->state == CA_CONTEXT_ADOPTED && adopted_has_live(child)))
@@ -411,6 +421,52 @@ static void children_end(ca_context *c)
         context_end(c->child, true);
 }
 
+/* --- adopted contexts of which nothing is left -------------------------------------------------------------------------- */
+
+/* No block of it lives: it is the caller's from now on, and in the list of nobody. pre: the tree is locked */
+static bool spent_claim(ca_context *c)
+{
+    if (c->state != CA_CONTEXT_ADOPTED || c->child || c->saves || CA_LOAD(&c->huge_count))
+        return false;
+    if (c->engine ? !c->engine->is_empty(c) : !ca_heap_claim_spent(c->heap))
+        return false;
+    if (c->annex && !ca_heap_claim_spent(c->annex)) {
+        if (c->heap)
+            ca_heap_leave(c->heap);
+        return false;
+    }
+    CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
+    if (c->parent)
+        tree_unlink(c);
+    return true;
+}
+
+static void spent_end(ca_context *c)
+{
+    ca_context_drop(c, false);
+    ca_context_retire(c);
+}
+
+/* A few for each one that comes, going round, so that they do not become many. */
+static void spent_sweep(ca_context *parent)
+{
+    ca_context *spent[SWEEP_LOOKS];
+    unsigned looks = 0, count = 0;
+    ca_lock_take(&tree);
+    ca_context *c = parent->sweep ? parent->sweep : parent->child;
+    for (ca_context *next; c && looks < SWEEP_LOOKS; c = next, looks++) {
+        next = c->next;
+        if (spent_claim(c))
+            spent[count++] = c;
+    }
+    parent->sweep = c;
+    ca_lock_drop(&tree);
+    while (count)
+        spent_end(spent[--count]);
+}
+
+/* --- ends ---------------------------------------------------------------------------------------------------------------- */
+
 /* The blocks stay; `by` answers for them from now on, and they go when it goes. NULL: they are global. */
 static void context_adopt(ca_context *c, ca_context *by)
 {
@@ -422,10 +478,14 @@ static void context_adopt(ca_context *c, ca_context *by)
     }
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
-    if (by)
+    if (by) {
         leave(c);
-    else
-        ca_context_globalize(c);
+        spent_sweep(by);
+        return;
+    }
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_GLOBAL);
+    ca_context_globalize(c);
 }
 
 /* Its memory is free, the record waits for the next one. */
@@ -435,6 +495,8 @@ static void context_clear(ca_context *c)
         tree_remove(c);
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_DROPPED);
     ca_context_drop(c, c->heap != NULL && !c->runs.zone);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
@@ -460,7 +522,7 @@ static void context_end(ca_context *c, bool with_parent)
         if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
         if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
-            ca_front_report_escapes(c);
+            ca_report_escapes(c);
     }
     if (CA_UNLIKELY(c->saves != NULL))
         ca_save_drop_all(c);
@@ -473,13 +535,11 @@ static void context_end(ca_context *c, bool with_parent)
 
 void ca_context_freed_last(ca_context *c)
 {
-    uint32_t adopted = CA_CONTEXT_ADOPTED;
-    if (c->child || !__atomic_compare_exchange_n(&c->state, &adopted, CA_CONTEXT_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        return;
-    if (c->parent)
-        tree_remove(c);
-    ca_context_drop(c, false);
-    ca_context_retire(c);
+    ca_lock_take(&tree);
+    bool spent = spent_claim(c); /* another thread may have freed the last one, too, and its record may be another's: that one goes then */
+    ca_lock_drop(&tree);
+    if (spent)
+        spent_end(c);
 }
 
 /* With what was adopted from those below. */
@@ -507,6 +567,32 @@ static void settle(ca_context *c)
         (void)ca_remote_drain(c->annex);
         ca_context_annex_drop(c);
     }
+}
+
+static void heap_empty_caches(ca_heap *heap)
+{
+    (void)ca_remote_drain(heap);
+    ca_heap_flush(heap);
+}
+
+bool ca_context_empty_caches(ca_context *c)
+{
+    ca_context *before = ca_context_current();
+    bool tried = c != before && ca_context_try(c);
+    flush_home();
+    if (!tried && !ca_context_switch(c))
+        return false;
+    if (c->heap)
+        heap_empty_caches(c->heap);
+    if (tried)
+        ca_context_done(c);
+    else
+        (void)ca_context_switch(before); /* it was left just now: nobody else has it */
+    if (CA_LOAD(&c->annex) && ca_context_annex_take(c)) {
+        heap_empty_caches(c->annex);
+        ca_context_annex_drop(c);
+    }
+    return true;
 }
 
 void ca_context_count_all(ca_context *c, uint64_t *blocks, uint64_t *bytes)
@@ -551,11 +637,13 @@ static bool thread_ends(const ca_context *c)
 
 int ca_context_destroy(ca_context *c)
 {
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        ca_front_exhume();
-    else if (CA_LIKELY(end_quickly(c)))
+    if (CA_UNLIKELY(ca_heap_setting.slow)) {
+        if (ca_heap_setting.full)
+            ca_front_exhume();
+    } else if (CA_LIKELY(end_quickly(c))) {
         return 0;
-    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c);
+    }
+    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !ca_context_is_elsewhere(c);
     if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
         return EINVAL;
     if (CA_UNLIKELY(!plain)) {
@@ -572,7 +660,7 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
-    if (is_elsewhere(c))
+    if (ca_context_is_elsewhere(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();
@@ -584,6 +672,8 @@ int ca_context_reset(ca_context *c)
     children_end(c);
     if (c->callbacks)
         callbacks_call(c, CA_ON_RESET);
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_DROPPED);
     ca_context_drop(c, true);
     return 0;
 }
@@ -595,7 +685,7 @@ static int saves_ready(ca_context *c)
 {
     if (!c->heap)
         return EINVAL;
-    if (is_elsewhere(c))
+    if (ca_context_is_elsewhere(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();

@@ -57,6 +57,10 @@ CA_INLINE uintptr_t ca_context_mark(void)
 /* For one call, whatever is current; any thread. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.
  * A context that nobody switched to yet is used itself, others are served from their annex. */
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align);
+/* Another thread has it current, or is making a call with it. */
+bool ca_context_is_elsewhere(const ca_context *context);
+/* For a walk without the live map: what its heaps' caches hold goes back to the slabs. false: another thread has it. */
+bool ca_context_empty_caches(ca_context *context);
 /* Live blocks and their bytes, with those adopted from contexts below. */
 void ca_context_count_all(ca_context *context, uint64_t *blocks, uint64_t *bytes);
 

@@ -271,38 +271,28 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     return true;
 }
 
-typedef bool visitor(const void *block, size_t size, void *argument);
-
-/* The blocks in [at, end). */
-static bool range_walk(const ca_bump *bump, const char *at, const char *end, visitor *fn, void *argument)
+bool ca_bump_area(const ca_bump *bump, uint32_t number, ca_area *a)
 {
-    while (at && at < end) {
-        size_t size = ca_bump_size(bump, at);
-        if (ca_bump_is_live(bump, at) && !fn(at, size, argument))
-            return false;
-        at += size ? size : CA_GRANULE;
-    }
-    return true;
-}
-
-/* Of a chunk, as far as blocks go.  The owner may be moving on: `at` need not lie in the chunk in use, and a chunk that a reset gives back may be anything by now. */
-static bool chunk_walk(const ca_bump *bump, uint32_t number, const char *at, bool in_use, visitor *fn, void *argument)
-{
-    ca_chunk c = ca_chunk_at_risk(number);
-    if (!c.pages)
-        return true;
-    const char *start = ca_chunk_start(&c), *end = in_use ? at : c.used_end;
-    return (size_t)(end - start) > ca_chunk_bytes(&c) || range_walk(bump, start, end, fn, argument);
-}
-
-bool ca_bump_walk(const ca_bump *bump, visitor *fn, void *argument)
-{
-    const char *at = CA_LOAD_ACQUIRE(&bump->at), *piece = CA_LOAD(&bump->piece); /* in this order: see blocks_end */
     uint32_t used = CA_LOAD_ACQUIRE(&bump->used);
-    const char *piece_end = used ? CA_LOAD(&bump->piece_end) : at;
-    bool on = !piece || (size_t)(piece_end - piece) > CA_PIECE_BYTES || range_walk(bump, piece, piece_end, fn, argument);
-    for (uint32_t number = used; on && number; number = CA_LOAD(&ca_chunk_at(number)->next))
-        on = chunk_walk(bump, number, at, number == used, fn, argument);
+    const char *at = CA_LOAD_ACQUIRE(&bump->at);
+    if (number) {
+        if (!ca_area_of_chunk(number, a) || CA_LOAD(&ca_chunk_at(number)->state))
+            return false;
+        a->end = number == used ? at : CA_LOAD(&ca_chunk_at(number)->used_end);
+        return true;
+    }
+    *a = (ca_area){CA_LOAD(&bump->piece), used ? CA_LOAD(&bump->piece_end) : at, bump->starts, CA_PIECE_BYTES / CA_GRANULE};
+    return a->start != NULL;
+}
+
+bool ca_bump_walk(const ca_bump *bump, ca_area_fn *fn, void *argument)
+{
+    ca_area a;
+    bool on = !ca_bump_area(bump, 0, &a) || ca_area_walk(&a, fn, argument);
+    for (uint32_t number = CA_LOAD_ACQUIRE(&bump->used), looks = 0; on && number && ca_bump_area(bump, number, &a) && looks < CA_CHUNKS_MOST; looks++) {
+        number = CA_LOAD(&ca_chunk_at(number)->next); /* fn may free the block */
+        on = ca_area_walk(&a, fn, argument);
+    }
     return on;
 }
 

@@ -65,8 +65,10 @@ bool ca_bump_is_live(const ca_bump *bump, const void *p);
 const void *ca_bump_start(const ca_bump *bump, const void *p);
 /* Bytes of the block that starts at p. */
 size_t ca_bump_size(const ca_bump *bump, const void *p);
-/* Calls fn for the live blocks until it says false; whether it never did. While nobody allocates or frees. */
-bool ca_bump_walk(const ca_bump *bump, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
+/* The chunk of that number, 0: the piece, as it is seen from any thread. false: nothing in it is live, as far as can be known. */
+bool ca_bump_area(const ca_bump *bump, uint32_t number, ca_area *a);
+/* Calls fn for the live blocks until it says false; whether it never did. Any thread: exact while the owner takes and leaves no chunk, and harmless always. */
+bool ca_bump_walk(const ca_bump *bump, ca_area_fn *fn, void *argument);
 /* Bytes that live blocks may use. Time: proportional to the memory. */
 uint64_t ca_bump_live_bytes(const ca_bump *bump);
 /* Frees all, where the piece is all there is. */

@@ -50,10 +50,13 @@ static ca_node common_take(uint64_t pages)
 
 static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t number)
 {
-    for (ca_page i = page; i < page + pages; i++) {
-        ca_region.entries[i].number = number;
-        CA_STORE(&ca_region.entries[i].tag, tag);
-    }
+    for (ca_page i = page; i < page + pages; i++)
+        if (tag) {
+            ca_page_entry_set(i, tag, number);
+        } else {
+            CA_STORE(&ca_region.entries[i].tag, 0);
+            CA_STORE(&ca_region.entries[i].number, number);
+        }
 }
 
 /* --- chunks -------------------------------------------------------------------------------------------------- */
@@ -214,19 +217,54 @@ uint32_t ca_chunk_owner(ca_page page, uint32_t tag, const void *p)
     return i < CA_PIECES ? CA_LOAD(&nest_at(number)->owner[i]) : 0;
 }
 
-ca_chunk ca_chunk_at_risk(uint32_t number)
-{
-    const ca_chunk *c = ca_chunk_at(number);
-    ca_chunk copy = {.page = CA_LOAD(&c->page), .pages = CA_LOAD(&c->pages), .used_end = CA_LOAD(&c->used_end)};
-    if (!ca_region_has_page(copy.page) || CA_LOAD(&ca_region.entries[copy.page].number) != number || CA_LOAD(&ca_region.entries[copy.page].tag) != CA_TAG_BUMP)
-        copy.pages = 0;
-    return copy;
-}
-
 void ca_chunk_clear(const ca_chunk *c)
 {
     memset(ca_live_at(ca_page_granule(c->page)), 0, (size_t)c->pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
 }
+
+/* --- looking at them -------------------------------------------------------------------------------------------- */
+
+bool ca_area_of_chunk(uint32_t number, ca_area *a)
+{
+    const ca_chunk *c = ca_chunk_at(number);
+    if (!ca_pool_has(&ca_region.chunks, number))
+        return false;
+    ca_page page = CA_LOAD(&c->page), pages = CA_LOAD(&c->pages);
+    uint64_t last = (uint64_t)page + pages - 1;
+    if (!pages || last > UINT32_MAX || !ca_region_has_page(page) || !ca_region_has_page((ca_page)last))
+        return false;
+    ca_page_entry e = ca_page_entry_read(page);
+    if (e.tag != CA_TAG_BUMP || e.number != number)
+        return false;
+    *a = (ca_area){.start = page_start(page), .words = ca_live_at(ca_page_granule(page)), .granules = pages * (CA_PAGE / CA_GRANULE)};
+    return true;
+}
+
+bool ca_area_walk(const ca_area *a, ca_area_fn *fn, void *argument)
+{
+    const size_t none = SIZE_MAX, all = a->granules, end = a->end ? (size_t)(a->end - a->start) / CA_GRANULE : none;
+    size_t before = none; /* the last start seen, if that block is live */
+    for (size_t w = 0; w * 64 < all; w++) {
+        uint64_t born = CA_LOAD_ACQUIRE(&a->words[w].born), died = CA_LOAD(&a->words[w].died);
+        for (; born; born &= born - 1) {
+            unsigned bit = ca_bit_low(born);
+            size_t at = w * 64 + bit, to = before < end && end < at ? end : at;
+            if (at >= all)
+                break;
+            if (before != none && !fn(a->start + before * CA_GRANULE, (to - before) * CA_GRANULE, argument))
+                return false;
+            before = died >> bit & 1 ? none : at;
+        }
+    }
+    return before == none || fn(a->start + before * CA_GRANULE, ((before < end && end < all ? end : all) - before) * CA_GRANULE, argument);
+}
+
+const uint32_t *ca_piece_owner(uint32_t number, unsigned index)
+{
+    return &nest_at(number)->owner[index];
+}
+
+/* --- fork ----------------------------------------------------------------------------------------------------------- */
 
 void ca_chunk_lock(void)
 {

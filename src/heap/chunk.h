@@ -43,9 +43,6 @@ CA_INLINE size_t ca_chunk_bytes(const ca_chunk *c)
     return (size_t)c->pages * CA_PAGE;
 }
 
-/* A copy, for a thread that does not own the context: pages 0 if the chunk went back meanwhile. */
-ca_chunk ca_chunk_at_risk(uint32_t number);
-
 /* The number of the chunk that p lies in. pre: its page's tag is CA_TAG_BUMP */
 CA_INLINE uint32_t ca_chunk_of(const void *p)
 {
@@ -65,6 +62,26 @@ void ca_piece_give(ca_account *account, char *piece, uint32_t dead);
 
 /* The number of the context that a page with CA_TAG_BUMP or CA_TAG_NEST belongs to, at p; 0: none. */
 uint32_t ca_chunk_owner(ca_page page, uint32_t tag, const void *p);
+
+/* --- looking at them, from any thread: nothing that is read is trusted, for the owner may be using it, or be gone --- */
+
+/* What blocks can lie in: a chunk or a piece. */
+typedef struct ca_area {
+    const char *start;
+    const char *end;           /* a block that reaches across ends here; outside the area or NULL: there is no such place */
+    const ca_live_word *words;
+    uint32_t granules;
+} ca_area;
+
+enum { CA_CHUNKS_MOST = 1 << 28 }; /* a walk along a list that is not one any more ends */
+
+/* The chunk's; `end` is not set. false: there is no such chunk. Records are never unmapped. */
+bool ca_area_of_chunk(uint32_t number, ca_area *a);
+/* Calls fn for each live block until it says false; whether it never did. */
+typedef bool ca_area_fn(const void *block, size_t size, void *argument);
+bool ca_area_walk(const ca_area *a, ca_area_fn *fn, void *argument);
+/* Where the number of the context is that has the piece of that index (below CA_PIECES) of a page with CA_TAG_NEST and the entry's number; 0: none. */
+const uint32_t *ca_piece_owner(uint32_t number, unsigned index);
 
 /* Fork: the lock of this file. */
 void ca_chunk_lock(void);

@@ -138,7 +138,7 @@ static void run_load(ca_chunked *h, const area *a, uint32_t from, uint32_t to)
     h->area_bytes = a->granules * (size_t)CA_GRANULE;
     h->words = a->words;
     h->end = address_of(a, to);
-    h->current = a->number;
+    CA_STORE(&h->current, a->number);
     CA_STORE_RELEASE(&h->at, address_of(a, from));
 }
 
@@ -425,24 +425,23 @@ bool ca_chunked_resize(ca_chunked *h, void *block, size_t size)
 
 /* --- all of them ---------------------------------------------------------------------------------------------------------------- */
 
-static bool area_walk(const ca_chunked *h, const area *a, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
+bool ca_chunked_area(const ca_chunked *h, uint32_t number, ca_area *a)
 {
-    for (uint32_t place = next_of(a, 0, LIVE); place < a->granules; place = next_of(a, place + 1, LIVE)) {
-        const char *at = CA_LOAD_ACQUIRE(&h->at);
-        if (!fn(address_of(a, place), size_at(a, place, at), argument))
-            return false;
-    }
-    return true;
+    if (number && !ca_area_of_chunk(number, a))
+        return false;
+    if (!number)
+        *a = (ca_area){.start = CA_LOAD(&h->piece), .words = h->words_of_piece, .granules = PIECE_GRANULES};
+    a->end = CA_LOAD(&h->current) == number ? CA_LOAD_ACQUIRE(&h->at) : NULL;
+    return a->start != NULL;
 }
 
-bool ca_chunked_walk(const ca_chunked *h, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
+bool ca_chunked_walk(const ca_chunked *h, ca_area_fn *fn, void *argument)
 {
-    area piece = area_at(h, 0);
-    bool on = area_walk(h, &piece, fn, argument);
-    for (uint32_t number = CA_LOAD_ACQUIRE(&h->chunks); on && number; number = CA_LOAD(&ca_chunk_at(number)->next)) {
-        ca_chunk c = ca_chunk_at_risk(number); /* the owner may be giving chunks back */
-        area a = {number, c.pages * (CA_PAGE / CA_GRANULE), c.pages ? ca_chunk_start(&c) : NULL, ca_live_at(ca_page_granule(c.page))};
-        on = area_walk(h, &a, fn, argument);
+    ca_area a;
+    bool on = !ca_chunked_area(h, 0, &a) || ca_area_walk(&a, fn, argument);
+    for (uint32_t number = CA_LOAD_ACQUIRE(&h->chunks), looks = 0; on && number && ca_chunked_area(h, number, &a) && looks < CA_CHUNKS_MOST; looks++) {
+        number = CA_LOAD(&ca_chunk_at(number)->next);
+        on = ca_area_walk(&a, fn, argument);
     }
     return on;
 }
@@ -463,7 +462,8 @@ void ca_chunked_trim(ca_chunked *h, ca_account *account)
         h->chunk_bytes -= ca_chunk_bytes(c);
         ca_chunk_give(account, number, 1); /* any number: that something was here, see heap/verdict.c */
     }
-    h->current = h->cursor = h->chunks;
+    h->cursor = h->chunks;
+    CA_STORE(&h->current, h->chunks);
     h->cursor_place = 0;
     h->area_bytes = 0;
 }
@@ -476,7 +476,8 @@ static void piece_restart(ca_chunked *h)
     h->piece_most = 0;
     h->blocks = h->freed = h->remote = 0;
     h->failed = UINT32_MAX;
-    h->cursor = h->current = h->cursor_place = 0;
+    h->cursor = h->cursor_place = 0;
+    CA_STORE(&h->current, 0);
     h->area_bytes = 0;
     CA_STORE_RELEASE(&h->at, NULL);
     h->end = NULL;

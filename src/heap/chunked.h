@@ -105,7 +105,9 @@ const void *ca_chunked_start(const ca_chunked *h, const void *p);
 bool ca_chunked_was_block(const ca_chunked *h, const void *p);
 /* Chunks without a live block go back. */
 void ca_chunked_trim(ca_chunked *h, ca_account *account);
-bool ca_chunked_walk(const ca_chunked *h, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
+/* As in heap/bump.h. */
+bool ca_chunked_area(const ca_chunked *h, uint32_t number, ca_area *a);
+bool ca_chunked_walk(const ca_chunked *h, ca_area_fn *fn, void *argument);
 
 /* As in heap/bump.h. */
 void ca_chunked_drop(ca_chunked *h, ca_account *account, uint32_t dead, bool keep);

@@ -161,15 +161,17 @@ void ca_context_count(ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
     ca_heap_usage u;
     memset(&u, 0, sizeof u);
-    if (c->heap)
-        ca_heap_add_usage(c->heap, &u);
-    if (CA_LOAD(&c->annex))
-        ca_heap_add_usage(c->annex, &u);
+    const ca_heap *heap = CA_LOAD(&c->heap), *annex = CA_LOAD(&c->annex); /* others may be destroying it */
+    const ca_engine *engine = CA_LOAD(&c->engine);
+    if (heap)
+        ca_heap_add_usage(heap, &u);
+    if (annex)
+        ca_heap_add_usage(annex, &u);
     *blocks = u.small_count + u.large_count + CA_LOAD(&c->huge_count);
     *bytes = u.small_bytes + u.large_bytes + CA_LOAD(&c->huge_bytes);
-    if (c->engine) {
+    if (engine) {
         uint64_t more, more_bytes;
-        c->engine->count(c, &more, &more_bytes);
+        engine->count(c, &more, &more_bytes);
         *blocks += more;
         *bytes += more_bytes;
     }

@@ -52,6 +52,8 @@ typedef struct ca_context {
     uint64_t huge_count, huge_bytes;
     struct ca_context *next_of_all;
     uint64_t grown, shrunk; /* resizes in place */
+    struct ca_context *sweep; /* the child where the next look for adopted ones without blocks begins; NULL: the first. Guarded by the tree's lock */
+    uint32_t notes;        /* of a profile: its blocks there (front/profile.h) */
     struct ca_save_record *saves; /* savepoints, newest first, see heap/save.h */
     char name[CA_CONTEXT_NAME];
 } ca_context;

@@ -81,10 +81,15 @@ static bool bump_walk(ca_context *c, bool (*fn)(const void *block, size_t size, 
     return ca_bump_walk(&c->bump, fn, argument);
 }
 
+static bool bump_area(const ca_context *c, uint32_t chunk, ca_area *area)
+{
+    return ca_bump_area(&c->bump, chunk, area);
+}
+
 static const ca_engine bump = {
     .alloc = bump_alloc, .resize = bump_resize, .trim = bump_trim, .drop = bump_drop, .retire = bump_retire, .mark = bump_mark, .rollback = bump_rollback,
     .free = bump_free, .size = bump_size, .is_live = bump_is_live, .start = bump_start, .was_block = bump_was_block, .is_empty = bump_is_empty,
-    .count = bump_count, .walk = bump_walk};
+    .count = bump_count, .walk = bump_walk, .area = bump_area};
 
 /* --- medium: heap/chunked.h ------------------------------------------------------------------------------------ */
 
@@ -164,10 +169,15 @@ static bool chunked_walk(ca_context *c, bool (*fn)(const void *block, size_t siz
     return ca_chunked_walk(&c->chunked, fn, argument);
 }
 
+static bool chunked_area(const ca_context *c, uint32_t chunk, ca_area *area)
+{
+    return ca_chunked_area(&c->chunked, chunk, area);
+}
+
 static const ca_engine chunked = {
     .alloc = chunked_alloc, .resize = chunked_resize, .trim = chunked_trim, .drop = chunked_drop, .retire = chunked_retire,
     .free = chunked_free, .size = chunked_size, .is_live = chunked_is_live, .start = chunked_start, .was_block = chunked_was_block, .is_empty = chunked_is_empty,
-    .count = chunked_count, .walk = chunked_walk};
+    .count = chunked_count, .walk = chunked_walk, .area = chunked_area};
 
 /* --- which ------------------------------------------------------------------------------------------------------- */
 

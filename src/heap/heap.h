@@ -139,6 +139,8 @@ extern ca_target ca_target_none;
 typedef struct ca_heap_settings {
     bool check;     /* keep the live map, and find wrong frees */
     bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
+    bool profile;   /* samples are taken, see front/profile.h */
+    bool slow;      /* full or profile: there are no fast paths */
     bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
 } ca_heap_settings;
@@ -155,7 +157,7 @@ ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uin
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep);
 /* The record goes back to those that ca_heap_create_for may take. pre: dropped, not kept. */
 void ca_heap_retire(ca_heap *heap);
-/* Turns the checks off, for a heap that was made before the options were known. */
+/* For a heap that was made before the options were known: which of the fast paths hold. */
 void ca_heap_uncheck(ca_heap *heap);
 
 /* Any size up to CA_MAX_SIZE; 16-byte aligned. NULL: no memory. The block is live. */
@@ -212,6 +214,12 @@ typedef struct ca_heap_usage {
     uint64_t extent_bytes;
 } ca_heap_usage;
 void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage);
+/* The same of one class. */
+typedef struct ca_class_usage {
+    uint64_t live, cached; /* objects: live, or in other heaps' outboxes; free, in magazines */
+    uint64_t slab_bytes;   /* pages in slabs */
+} ca_class_usage;
+ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class);
 
 /* Audits; the owner, or nobody running. */
 bool ca_heap_is_valid(ca_heap *heap, int *which);

@@ -16,8 +16,7 @@ bool ca_large_is_huge(size_t size, size_t align)
 
 static void block_publish(ca_page page, uint32_t tag, uint32_t number)
 {
-    ca_region.entries[page].number = number;
-    CA_STORE(&ca_region.entries[page].tag, tag);
+    ca_page_entry_set(page, tag, number);
     if (ca_heap_setting.check)
         ca_live_set(ca_page_granule(page));
 }
@@ -107,10 +106,15 @@ void ca_large_free(ca_heap *heap, ca_page page)
 size_t ca_large_size(ca_page page)
 {
     const ca_page_entry *entry = &ca_region.entries[page];
-    if (CA_LOAD(&entry->tag) == CA_TAG_HUGE)
+    return ca_large_size_of(page, CA_LOAD(&entry->tag), entry->number);
+}
+
+size_t ca_large_size_of(ca_page page, uint32_t tag, uint32_t number)
+{
+    if (tag == CA_TAG_HUGE)
         return (size_t)ca_region_run_pages(page) * CA_PAGE;
     const ca_tlsf_node *nodes = (const ca_tlsf_node *)(const void *)ca_region.nodes.base;
-    return (size_t)nodes[entry->number].size * CA_PAGE;
+    return (size_t)nodes[number].size * CA_PAGE;
 }
 
 static bool huge_resize(ca_page page, size_t size)
@@ -219,8 +223,8 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
     uint64_t bytes = 0;
     for (ca_page page = ca_region_first_run(&context->runs); page != UINT32_MAX; page = ca_region_next_run(page)) {
         bytes += (uint64_t)ca_region_run_pages(page) * CA_PAGE;
-        ca_region.entries[page].number = dead;
         CA_STORE(&ca_region.entries[page].tag, 0);
+        CA_STORE(&ca_region.entries[page].number, dead);
         *ca_live_at(ca_page_granule(page)) = (ca_live_word){0, 0};
     }
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);

@@ -11,6 +11,8 @@ void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero);
 void ca_large_free(ca_heap *heap, ca_page page);
 /* Bytes of the large or huge block that starts at page. Any thread that holds the block. */
 size_t ca_large_size(ca_page page);
+/* The same, when the page's entry is known. */
+size_t ca_large_size_of(ca_page page, uint32_t tag, uint32_t number);
 /* To at least `size` bytes, in place. A large block: the owner only. */
 bool ca_large_resize(ca_heap *heap, ca_page page, size_t size);
 

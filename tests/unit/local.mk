@@ -2,7 +2,7 @@
 
 if HAVE_CMOCKA
 tests_unit_cmocka = tests/unit/bin tests/unit/tlsf tests/unit/tlsf_audit tests/unit/live tests/unit/slab tests/unit/heap \
-	tests/unit/bump tests/unit/chunked tests/unit/account tests/unit/base tests/unit/options tests/unit/region_far tests/unit/zones tests/unit/remote
+	tests/unit/bump tests/unit/chunked tests/unit/account tests/unit/base tests/unit/out tests/unit/options tests/unit/region_far tests/unit/zones tests/unit/remote
 else
 tests_unit_cmocka =
 endif
@@ -45,6 +45,9 @@ tests_unit_heap_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_base_SOURCES = tests/unit/base.c $(tests_unit_headers)
 tests_unit_base_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_base_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_out_SOURCES = tests/unit/out.c $(tests_unit_headers)
+tests_unit_out_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_out_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_options_SOURCES = tests/unit/options.c $(tests_unit_headers)
 tests_unit_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_options_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)

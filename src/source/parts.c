@@ -268,6 +268,17 @@ ca_granule ca_region_granule_far(uintptr_t address)
     return part_granule(p, address);
 }
 
+bool ca_region_has_page(ca_page page)
+{
+    const uint16_t *map = CA_LOAD_ACQUIRE(&table.map);
+    if (page < CA_LOAD(&table.first.committed))
+        return true;
+    if (!map || page >= table.most)
+        return false;
+    const ca_part *p = part_at(CA_LOAD(&map[unit_of(page)]));
+    return page - CA_LOAD(&p->first) < CA_LOAD(&p->committed);
+}
+
 bool ca_region_contains(const void *p)
 {
     uintptr_t address = (uintptr_t)p;
@@ -344,8 +355,9 @@ static void order_remove(const ca_part *p)
 
 static void part_init(ca_part *p, ca_zone *zone, uintptr_t base, ca_page first, ca_page pages)
 {
-    p->first = first;
-    p->committed = p->touched = 0;
+    CA_STORE(&p->first, first);
+    CA_STORE(&p->committed, 0);
+    p->touched = 0;
     p->zone = zone;
     p->next = NULL;
     p->range = NULL;

@@ -55,6 +55,8 @@ struct ctxalloc_source {
 #define CTXALLOC_SOURCE_PRIVATE 2U
 /* What is reserved need not read as zero. */
 #define CTXALLOC_SOURCE_DIRTY 4U
+/* `reserve` is called once for each context (once for all that share it): when that is full, there is no more. */
+#define CTXALLOC_SOURCE_ONCE 8U
 
 /* How many contexts are on the source. 0: it may go, or change. Any thread. Cost: proportional to the sources in use. */
 size_t ctxalloc_source_users(const ctxalloc_source *source);

@@ -74,8 +74,8 @@ static void *fail(int error)
 /* What a source must have; what it may lack is NULL. */
 static bool source_is_good(const ctxalloc_source *source)
 {
-    return source->size >= sizeof *source && !(source->flags & ~(CTXALLOC_SOURCE_EXACT | CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY)) && (!source->move || source->renew) &&
-           (source->reserve || !(source->flags & CTXALLOC_SOURCE_DIRTY));
+    return source->size >= sizeof *source && !(source->flags & ~(CTXALLOC_SOURCE_EXACT | CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE)) && (!source->move || source->renew) &&
+           (source->reserve || !(source->flags & (CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE)));
 }
 
 _Static_assert(CTXALLOC_PREFAULT == CA_ATTRIBUTE_PREFAULT && CTXALLOC_LOCK == CA_ATTRIBUTE_LOCK && CTXALLOC_NODUMP == CA_ATTRIBUTE_NODUMP &&

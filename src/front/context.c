@@ -139,6 +139,10 @@ static void *annex_alloc(ca_context *owner, size_t size, size_t align)
 static void *engine_alloc(ca_context *owner, size_t size, size_t align)
 {
     void *p = owner->engine->alloc(owner, size, align);
+    if (CA_UNLIKELY(!p)) {
+        owner->engine->trim(owner);
+        p = owner->engine->alloc(owner, size, align);
+    }
     ca_account_end_request(&owner->account, p != NULL);
     return p;
 }
@@ -519,7 +523,7 @@ static void flush_home(void)
 CA_INLINE bool end_quickly(ca_context *c)
 {
     uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | !(c->holder & (CA_HOLDER_LEFT | CA_HOLDER_NEW)) | (c->holder == CA_HOLDER_NEW_BUSY) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
-                   c->huge_count | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
+                   c->huge_count | (uintptr_t)c->bump.zone | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
     ca_heap *home = ca_thread_home();
     if (odd || !home || home->warm_count[SHORT] >= WARM_MOST)
         return false;
@@ -574,7 +578,7 @@ int ca_context_reset(ca_context *c)
     children_end(c);
     if (c->callbacks)
         callbacks_call(c, CA_ON_RESET);
-    ca_context_drop(c, true);
+    ca_context_drop(c, !c->runs.zone);
     return 0;
 }
 

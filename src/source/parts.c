@@ -236,6 +236,11 @@ uint64_t ca_region_bias(void)
     return ca_region.base >> CA_PAGE_SHIFT;
 }
 
+ca_page ca_region_bottom(ca_page page)
+{
+    return ca_part_of(page)->first;
+}
+
 bool ca_region_is_far(ca_page page)
 {
     return page >= table.first.pages;

@@ -240,7 +240,8 @@ static ca_part *far_extend(ca_zone *zone, uint64_t pages)
         return NULL;
     uintptr_t base = ca_round_up((uintptr_t)at, CA_CHUNK * CA_PAGE), end = (uintptr_t)at + bytes;
     uint64_t all = end > base ? (end - base) / (CA_CHUNK * CA_PAGE) * CA_CHUNK : 0;
-    ca_part *part = all && all < PAGES_MOST ? ca_part_add(zone, base, all, CA_PART_ALIGN) : NULL;
+    bool ours = ca_region_contains(at) || ca_region_contains(at + bytes - 1); /* a page has one number */
+    ca_part *part = all && all < PAGES_MOST && !ours ? ca_part_add(zone, base, all, CA_PART_ALIGN) : NULL;
     if (part) {
         part->range = at;
         part->range_bytes = bytes;

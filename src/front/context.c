@@ -391,7 +391,7 @@ static bool adopted_has_live(ca_context *c)
 static bool refuses(ca_context *c)
 {
     bool strict = c->state == CA_CONTEXT_LIVE && c->escape == CA_ESCAPE_REFUSE;
-    if (is_elsewhere(c) || (strict && has_live(c)))
+    if (is_elsewhere(c) || !ca_context_thaw(c) || (strict && has_live(c)))
         return true;
     for (ca_context *child = c->child; child; child = child->next)
         if (refuses(child) || (strict && child->state == CA_CONTEXT_ADOPTED && adopted_has_live(child)))
@@ -549,7 +549,7 @@ int ca_context_destroy(ca_context *c)
         ca_front_exhume();
     else if (CA_LIKELY(end_quickly(c)))
         return 0;
-    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c);
+    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c) && !c->frozen;
     if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
         return EINVAL;
     if (CA_UNLIKELY(!plain)) {
@@ -566,7 +566,7 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
-    if (is_elsewhere(c))
+    if (is_elsewhere(c) || !ca_context_thaw(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();

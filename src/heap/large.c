@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/os.h"
 #include "heap/context.h"
 #include "heap/live.h"
 
@@ -43,6 +44,8 @@ static void *huge_alloc(ca_context *context, ca_zone *zone, uint64_t pages, uint
 {
     holder h = holder_of(context);
     uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
+    if (context && CA_UNLIKELY(CA_LOAD(&context->frozen)))
+        return NULL;
     if (!ca_account_charge(h.account, bytes))
         return NULL;
     ca_run run = ca_region_take(zone, pages, align, h.list);
@@ -105,6 +108,8 @@ static bool huge_resize(ca_page page, size_t size)
     ca_page before = ca_region_run_pages(page), after = (ca_page)ca_round_up(ca_pages_for(size), CA_CHUNK);
     holder h = holder_of_run(page);
     ca_account *account = h.account;
+    if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)))
+        return false;
     if (after > before && !ca_account_charge(account, (uint64_t)(after - before) * CA_PAGE))
         return false;
     if (!ca_region_resize(page, ca_pages_for(size))) {
@@ -145,6 +150,8 @@ bool ca_huge_free(ca_page page, bool check)
         return false;
     holder h = holder_of_run(page);
     uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
+    if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)) && !ca_os_protect(ca_region_address(page), bytes, CA_OS_READ_WRITE))
+        return true; /* nobody may have it as it is: it goes when the context does */
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&huge.count, 1, __ATOMIC_RELAXED);
     if (h.context) {

@@ -5,6 +5,11 @@
 
 #include "tests/sources/sources.h"
 
+static int write_there(void *p) {
+    *(volatile char *)p = 1;
+    return 0;
+}
+
 static int read_there(void *p) { return *(volatile unsigned char *)p; }
 
 /* Blocks of all sizes and lifetimes, and some bytes beside them that are no block of the context. */
@@ -162,6 +167,103 @@ static void n11_what_cannot_be_is_refused(void **state) {
     }
 }
 
+static void n11_a_frozen_context_is_read_only_and_frees_are_legal(void **state) {
+    (void)state;
+    static const enum ctxalloc_lifetime kind = CTXALLOC_LONG;
+    for (unsigned flags = 0; flags <= CTXALLOC_NODUMP; flags += CTXALLOC_NODUMP) {
+        ctxalloc_context *c = CREATE(.lifetime = kind, .flags = flags);
+        void *block[2 * ARRAY_LENGTH(kinds_of_sizes)], *by_annex = NULL;
+        for (unsigned i = 0; i < ARRAY_LENGTH(block); i++) {
+            size_t size = kinds_of_sizes[i / 2];
+            block[i] = filled(ctxalloc_malloc(c, size), size);
+        }
+        assert_non_null(ctxalloc_switch(c));
+        assert_int_equal(ctxalloc_freeze(c, true), EBUSY);
+        void *own = filled(malloc(500), 500);
+        ctxalloc_switch(CTXALLOC_GLOBAL);
+        by_annex = filled(ctxalloc_malloc(c, 700), 700); /* it was switched to: from the annex */
+        assert_int_equal(ctxalloc_freeze(c, true), 0);
+        assert_int_equal(ctxalloc_freeze(c, true), 0);
+        for (unsigned i = 0; i < ARRAY_LENGTH(block); i++) {
+            size_t size = kinds_of_sizes[i / 2];
+            assert_filled(block[i], size, block[i]);
+            assert_string_equal(mapping_of(block[i]).access, "r--p");
+            assert_string_equal(mapping_of((char *)block[i] + size - 1).access, "r--p");
+            if (i % 5 == 0)
+                assert_int_equal(in_child(write_there, block[i]), 128 + SIGSEGV);
+        }
+        assert_int_equal(in_child(write_there, own), 128 + SIGSEGV);
+        assert_int_equal(in_child(write_there, by_annex), 128 + SIGSEGV);
+        errno = 0;
+        assert_true(!ctxalloc_switch(c) && errno == EPERM);
+        errno = 0;
+        assert_true(!ctxalloc_malloc(c, 10) && errno == EPERM);
+        assert_true(!ctxalloc_calloc(c, 1, 5 << 20) && !ctxalloc_memalign(c, 64, 64));
+        assert_true(!ctxalloc_run(c, free_it, NULL) && errno == EPERM);
+        errno = 0;
+        assert_null(realloc(block[2], 100000));
+        assert_int_equal(errno, ENOMEM);
+        assert_null(realloc(block[ARRAY_LENGTH(block) - 1], 9 << 20));
+        assert_int_equal(ctxalloc_resize(block[ARRAY_LENGTH(block) - 1], 9 << 20), ENOMEM);
+        for (unsigned i = 0; i < ARRAY_LENGTH(block); i += 2) /* every other one, some by another thread */
+            if (i % 4)
+                free(block[i]);
+            else
+                in_thread(free_it, block[i]);
+        malloc_trim(0);
+        void *elsewhere = filled(ctxalloc_malloc(CTXALLOC_GLOBAL, 3 << 20), 3 << 20); /* a huge block's memory went back writable */
+        free(elsewhere);
+        assert_true(usage_of(c).held_bytes > 0);
+        assert_int_equal(ctxalloc_freeze(c, false), 0);
+        assert_int_equal(ctxalloc_freeze(c, false), 0);
+        for (unsigned i = 1; i < ARRAY_LENGTH(block); i += 2) {
+            size_t size = kinds_of_sizes[i / 2];
+            assert_filled(block[i], size, block[i]);
+            filled(block[i], size);
+        }
+        assert_non_null(ctxalloc_switch(c));
+        for (int i = 0; i < 1000; i++)
+            memset(malloc(1000), i, 1000);
+        ctxalloc_switch(CTXALLOC_GLOBAL);
+        assert_int_equal(ctxalloc_freeze(c, true), 0);
+        if (!flags) {
+            assert_int_equal(ctxalloc_reset(c), 0); /* thaws */
+            memset(ctxalloc_malloc(c, 3 << 20), 1, 3 << 20);
+            assert_int_equal(ctxalloc_freeze(c, true), 0);
+        }
+        assert_int_equal(ctxalloc_destroy(c), 0);
+        for (int i = 0; i < 50; i++) { /* what comes next finds nothing read-only */
+            ctxalloc_context *next = CREATE(.flags = flags);
+            memset(ctxalloc_malloc(next, 100000), 1, 100000);
+            memset(ctxalloc_malloc(next, 10), 1, 10);
+            assert_int_equal(ctxalloc_destroy(next), 0);
+        }
+    }
+}
+
+static void n11_a_child_that_is_frozen_goes_with_its_parent(void **state) {
+    (void)state;
+    ctxalloc_context *c = CREATE(.name = "parent"), *child = CREATE(.parent = c);
+    memset(ctxalloc_malloc(child, 4 << 20), 1, 4 << 20);
+    assert_int_equal(ctxalloc_freeze(child, true), 0);
+    memset(ctxalloc_malloc(c, 100), 1, 100); /* the parent is not */
+    assert_int_equal(ctxalloc_destroy(c), 0);
+    void *p = filled(ctxalloc_malloc(CTXALLOC_GLOBAL, 4 << 20), 4 << 20);
+    free(p);
+}
+
+static void n11_what_cannot_be_frozen(void **state) {
+    (void)state;
+    ctxalloc_context *c = CREATE(.lifetime = CTXALLOC_SHORT);
+    assert_int_equal(ctxalloc_freeze(c, true), ENOTSUP);
+    assert_int_equal(ctxalloc_freeze(c, false), 0);
+    assert_int_equal(ctxalloc_freeze(CTXALLOC_GLOBAL, true), EINVAL);
+    assert_int_equal(ctxalloc_freeze(CTXALLOC_THREAD, true), EINVAL);
+    assert_int_equal(ctxalloc_freeze(NULL, true), EINVAL);
+    assert_int_equal(ctxalloc_destroy(c), 0);
+    assert_int_equal(ctxalloc_freeze(c, true), EINVAL);
+}
+
 /* Many contexts with attributes share what is reserved for them. */
 static void n11_a_thousand_contexts(void **state) {
     (void)state;
@@ -190,6 +292,9 @@ int main(void) {
         TEST(n11_rlimit_memlock_is_out_of_memory),
         TEST(n11_attributes_go_together),
         TEST(n11_what_cannot_be_is_refused),
+        TEST(n11_a_frozen_context_is_read_only_and_frees_are_legal),
+        TEST(n11_a_child_that_is_frozen_goes_with_its_parent),
+        TEST(n11_what_cannot_be_frozen),
         TEST(n11_a_thousand_contexts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ static bool bump_resize(ca_context *c, void *p, size_t size)
 
 static void bump_trim(ca_context *c)
 {
-    (void)c; /* nothing is unused before all of it is */
+    ca_bump_trim(&c->bump, &c->account, CA_DEAD | ca_context_number(c)); /* nothing else is unused before all of it is */
 }
 
 static void bump_drop(ca_context *c, uint32_t dead, bool keep)

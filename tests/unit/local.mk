@@ -2,7 +2,7 @@
 
 if HAVE_CMOCKA
 tests_unit_cmocka = tests/unit/bin tests/unit/tlsf tests/unit/tlsf_audit tests/unit/live tests/unit/slab tests/unit/heap \
-	tests/unit/bump tests/unit/account tests/unit/base tests/unit/options tests/unit/region_far tests/unit/remote
+	tests/unit/bump tests/unit/account tests/unit/base tests/unit/options tests/unit/region_far tests/unit/remote tests/unit/numa_policy
 else
 tests_unit_cmocka =
 endif
@@ -60,3 +60,7 @@ tests_unit_bump_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_account_SOURCES = tests/unit/account.c $(tests_unit_headers)
 tests_unit_account_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_account_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+
+tests_unit_numa_policy_SOURCES = tests/unit/numa_policy.c $(tests_unit_headers)
+tests_unit_numa_policy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_numa_policy_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)

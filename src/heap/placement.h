@@ -1,0 +1,28 @@
+/* Placement: which zone the memory of a heap comes from under a NUMA policy, and where the kernel says its pages are.
+ *
+ * Threads: any.  A count of what other threads change meanwhile is near, not exact.  Cost: a zone is looked up under a lock; counting asks the kernel about every page.
+ */
+#ifndef CA_HEAP_PLACEMENT_H
+#define CA_HEAP_PLACEMENT_H
+
+#include "heap/context.h"
+#include "source/numa.h"
+
+/* The zone for a policy, held once more; resolved here: `policy` says what it came to. NULL: none, and *error is EINVAL (no such nodes) or ENOMEM; 0: the first zone will do. */
+ca_zone *ca_placement_zone(ca_numa_policy *policy, int *error);
+/* The zone for the heaps of threads on a node, which stays; NULL: the first. node: as ca_numa_here says. */
+ca_zone *ca_placement_home(unsigned node);
+/* A thread's heap that takes an extent: from now on it has a zone if there are several nodes, and nobody chose one. */
+void ca_placement_settle(ca_heap *heap);
+
+/* The policy that pages of a zone are under. */
+ca_numa_policy ca_placement_policy(const ca_zone *zone);
+
+/* These add to *count; move: what is misplaced is moved first. false: the kernel does not say, *error is why. */
+bool ca_placement_add_heap(ca_numa_count *count, ca_heap *heap, bool move, int *error);
+/* All that it holds. Of a short one, only by who has it current. */
+bool ca_placement_add_context(ca_numa_count *count, ca_context *context, bool move, int *error);
+/* Huge blocks outside any context. */
+bool ca_placement_add_global(ca_numa_count *count, bool move, int *error);
+
+#endif

@@ -30,6 +30,8 @@
 #include <ctxalloc/blocks.h>
 #include <ctxalloc/chunks.h>
 #include <ctxalloc/bump.h>
+#include <ctxalloc/source.h>
+#include <ctxalloc/numa.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,6 +81,7 @@ typedef struct ctxalloc_options {
     void *arg;
     enum ctxalloc_escape escape;
     unsigned flags;               /* none yet: 0 */
+    const char *numa;             /* from which nodes its memory comes, see ctxalloc/numa.h; NULL: as this thread's */
 } ctxalloc_options;
 
 /* A context, not current anywhere. NULL: the defaults. Errors: EINVAL (a field is out of range), ENOMEM (no memory, or a parent's hard limit).

@@ -17,7 +17,7 @@
 #ifndef CTXALLOC_NUMA_H
 #define CTXALLOC_NUMA_H
 
-#include <ctxalloc/source.h>
+#include "ctxalloc/source.h"
 #include <stddef.h>
 #include <stdint.h>
 

@@ -11,6 +11,7 @@
 #include "front/context.h"
 #include "front/fast.h"
 #include "heap/large.h"
+#include "heap/placement.h"
 #include "preload/face.h"
 
 _Static_assert((int)CTXALLOC_REFUSE == (int)CA_ESCAPE_REFUSE && (int)CTXALLOC_ADOPT == (int)CA_ESCAPE_ADOPT, "policies");
@@ -82,6 +83,11 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         s.on_pressure = (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;
         s.argument = o->arg;
         s.escape = (uint32_t)o->escape;
+        if (CA_UNLIKELY(o->numa != NULL)) {
+            s.source = ca_placement_source(o->numa, &error);
+            if (error)
+                return fail(error);
+        }
     }
     ca_context *c = ca_context_create(&s);
     return c ? outside(c) : fail(ENOMEM);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/print.h"
 #include "front/process.h"
+#include "heap/placement.h"
 #include "heap/remote.h"
 
 enum { WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
@@ -159,7 +160,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->heap == NULL;
-    if (home && home->warm_count[i] < WARM_MOST) {
+    if (home && home->warm_count[i] < WARM_MOST && !c->runs.zone && ca_placement_of(c) == (c->heap ? CA_LOAD(&home->runs.zone) : NULL)) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -231,12 +232,25 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
 
+static ca_context *context_make(const ca_context_settings *s, const ca_heap *home)
+{
+    ca_zone *zone = NULL;
+    if (s->source && !(zone = ca_zone_hold(s->source)))
+        return NULL;
+    ca_context *c = ca_context_new(s->kind, zone);
+    if (!c && zone)
+        ca_zone_drop(zone);
+    if (c && c->heap && !zone && home) /* on the thread's node: nothing it holds, so that it can be used again */
+        CA_STORE(&c->heap->runs.zone, CA_LOAD(&home->runs.zone));
+    return c;
+}
+
 ca_context *ca_context_create(const ca_context_settings *s)
 {
     ca_heap *home = ca_thread_home();
-    ca_context *c = warm_take(home, s->kind);
+    ca_context *c = CA_LIKELY(!s->source) ? warm_take(home, s->kind) : NULL;
     if (CA_UNLIKELY(!c))
-        c = ca_process_start() ? ca_context_new(s->kind) : NULL;
+        c = ca_process_start() ? context_make(s, home) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
     c->account.soft = s->soft;
@@ -391,7 +405,7 @@ static void context_clear(ca_context *c)
         tree_remove(c);
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
-    ca_context_drop(c, c->heap != NULL);
+    ca_context_drop(c, c->heap != NULL && !c->runs.zone);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
     warm_give(ca_thread_home(), c);

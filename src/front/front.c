@@ -617,7 +617,7 @@ bool ca_front_trim(void)
     ca_heap *home = ca_thread_home();
     if (home)
         ca_heap_trim(home);
-    ca_region_purge(0, UINT32_MAX, UINT32_MAX);
+    ca_region_purge_all();
     return home != NULL;
 }
 

@@ -11,6 +11,7 @@
 #include "front/front.h"
 #include "front/full.h"
 #include "heap/remote.h"
+#include "source/numa.h"
 
 extern int _IO_file_doallocate(void *stream); /* the C library's; never called here */
 
@@ -49,7 +50,7 @@ static bool start(void)
     ca_class_init();
     ca_os_loader(&ca_outsiders.loader, &ca_outsiders.loader_bytes);
     ca_outsiders.stdio = (uintptr_t)&_IO_file_doallocate;
-    if (!ca_region_init(&ca_source_mmap, ca_process_options.region))
+    if (!ca_region_init(ca_numa_start(&ca_source_mmap, ca_process_options.numa), ca_process_options.region))
         return false;
     ca_thread_init();
     return true;
@@ -105,6 +106,7 @@ __attribute__((constructor(101))) static void process_constructor(int argc, char
         return;
     if (!process.options_known) {
         options_read(environment);
+        ca_region_set_source(ca_numa_start(&ca_source_mmap, ca_process_options.numa));
         if (ca_process_options.check == CA_CHECK_FULL) /* blocks made before have no trailers */
             ca_print(2, "ctxalloc: check=full: the environment came too late, using on\n");
         if (ca_heap_setting.check && ca_process_options.check == CA_CHECK_OFF) {

@@ -43,6 +43,8 @@ static struct {
     uint32_t nests; /* with free pieces */
 } common;
 
+ca_run_list ca_bump_runs;
+
 static chunk *chunk_at(uint32_t number)
 {
     return ca_pool_at(&ca_region.chunks, number);
@@ -69,7 +71,7 @@ static ca_page page_of(const void *p)
 static ca_node common_take(uint64_t pages)
 {
     if (!common.heap)
-        common.heap = ca_heap_create_for(NULL, NULL, 0);
+        common.heap = ca_heap_create_for(NULL, NULL, 0, NULL);
     ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
     if (node)
         memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
@@ -87,8 +89,10 @@ static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t numb
 
 /* --- chunks -------------------------------------------------------------------------------------------------- */
 
-static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes)
+static uint32_t chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
 {
+    if (zone) /* whole runs: nothing is shared with others */
+        bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
     uint32_t number = ca_pool_take(&ca_region.chunks);
     ca_page pages = (ca_page)(bytes / CA_PAGE);
     if (!number)
@@ -99,7 +103,7 @@ static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes
     *c = (chunk){.context = context, .pages = pages};
     if (!ca_account_charge(account, bytes))
         goto refused;
-    if (bytes <= CHUNK_MOST) {
+    if (bytes <= CHUNK_MOST && !zone) {
         ca_lock_take(&common.lock);
         c->node = common_take(pages);
         c->page = c->node ? (ca_page)common.heap->pages.nodes[c->node].offset : 0;
@@ -107,7 +111,7 @@ static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes
         if (!c->node)
             goto none;
     } else {
-        ca_run run = ca_region_take(pages, 1, NULL);
+        ca_run run = ca_region_take(zone, pages, 1, &ca_bump_runs);
         if (!run.pages)
             goto none;
         c->page = run.page;
@@ -138,7 +142,7 @@ static void chunk_give(ca_account *account, uint32_t number, uint32_t dead)
         ca_pages_give(common.heap, c->node);
         ca_lock_drop(&common.lock);
     } else {
-        ca_region_give(c->page, NULL);
+        ca_region_give(c->page, &ca_bump_runs);
     }
     ca_pool_give_list(&ca_region.chunks, number, number);
 }
@@ -167,6 +171,14 @@ static void chunk_keep(ca_bump *bump, uint32_t number)
     CA_STORE(&c->idle, 1);
     c->next = bump->kept;
     bump->kept = number;
+}
+
+void ca_bump_each_chunk(const ca_bump *bump, void (*fn)(void *start, size_t bytes, void *argument), void *argument)
+{
+    for (uint32_t number = bump->used; number; number = chunk_at(number)->next)
+        fn(page_start(chunk_at(number)->page), (size_t)chunk_at(number)->pages * CA_PAGE, argument);
+    for (uint32_t number = bump->kept; number; number = chunk_at(number)->next)
+        fn(page_start(chunk_at(number)->page), (size_t)chunk_at(number)->pages * CA_PAGE, argument);
 }
 
 /* A kept chunk with enough room, taken out of its list. */
@@ -347,7 +359,7 @@ static void piece_load(ca_bump *bump)
 
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
-    if (!bump->piece && !bump->used && bytes <= CA_PIECE_BYTES) {
+    if (!bump->piece && !bump->used && !CA_LOAD(&bump->zone) && bytes <= CA_PIECE_BYTES) {
         bump->piece = piece_take(account, context);
         if (bump->piece) {
             piece_load(bump);
@@ -357,9 +369,9 @@ static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size
     uint32_t number = kept_take(bump, bytes);
     if (!number) {
         uint64_t wanted = ca_size_min(ca_size_max(bump->chunk_bytes, CHUNK_LEAST), CHUNK_MOST), least = ca_round_up(bytes, CA_PAGE);
-        number = chunk_take(account, context, ca_size_max(wanted, least));
+        number = chunk_take(CA_LOAD(&bump->zone), account, context, ca_size_max(wanted, least));
         if (!number && wanted > least)
-            number = chunk_take(account, context, least);
+            number = chunk_take(CA_LOAD(&bump->zone), account, context, least);
         if (!number)
             return false;
         bump->chunk_bytes += (uint64_t)chunk_at(number)->pages * CA_PAGE;

@@ -34,9 +34,16 @@ typedef struct ca_bump {
     uint64_t blocks;        /* handed out; less `freed`: live */
     uint64_t freed;         /* any thread */
     ca_live_word starts[2]; /* of the piece */
+    ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
     uint32_t marks;         /* records, newest first */
     uint32_t retreats;      /* counts twice for each block that is taken back: odd meanwhile, see ca_bump_size */
 } ca_bump;
+
+/* Those chunks that are runs of the region. */
+extern ca_run_list ca_bump_runs;
+
+/* Each chunk that it has, in use or kept. Who has it current. */
+void ca_bump_each_chunk(const ca_bump *bump, void (*fn)(void *start, size_t bytes, void *argument), void *argument);
 
 /* In what is left of the chunk in use; NULL: ask ca_bump_alloc. */
 CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)

@@ -482,11 +482,12 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     return heap;
 }
 
-ca_heap *ca_heap_create(void)
+ca_heap *ca_heap_create(ca_zone *zone)
 {
     ca_heap *heap = heap_new(NULL, CA_TARGET_HOME);
     if (!heap)
         return NULL;
+    heap->runs.zone = zone;
     ca_heap_make_home(heap);
     return heap;
 }
@@ -502,13 +503,14 @@ void ca_heap_make_home(ca_heap *heap)
     }
 }
 
-ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner)
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner, ca_zone *zone)
 {
     ca_heap *heap = heap_new(context, CA_TARGET_LONG);
     if (!heap)
         return NULL;
     heap->account = account;
     heap->runs.owner = owner;
+    heap->runs.zone = zone;
     return heap;
 }
 
@@ -591,8 +593,7 @@ static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
 static void runs_purge(const ca_run_list *runs)
 {
     for (ca_page page = ca_region_first_run(runs); page != UINT32_MAX; page = ca_region_next_run(page))
-        if (!ca_region.source->purge(ca_region.source, ca_region_address(page), (size_t)ca_region_run_pages(page) * CA_PAGE))
-            memset(ca_region_address(page), 0, (size_t)ca_region_run_pages(page) * CA_PAGE);
+        ca_region_clear(page, ca_region_run_pages(page));
 }
 
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)

@@ -139,12 +139,12 @@ typedef struct ca_heap_settings {
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
 
-/* A thread's heap. NULL: no memory. */
-ca_heap *ca_heap_create(void);
+/* A thread's heap. zone: where its memory comes from, NULL: the first. NULL: no memory. */
+ca_heap *ca_heap_create(ca_zone *zone);
 /* A context's heap becomes a thread's. */
 void ca_heap_make_home(ca_heap *heap);
-/* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. */
-ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner);
+/* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. `zone`: where they come from, NULL: the first. */
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner, ca_zone *zone);
 /* All blocks cease to be; pages, slabs and magazines go back, but for one extent that the heap keeps if `keep`. `dead`: what the pages' entries
  * hold from now on, see heap/verdict.c. Time: proportional to extents and slabs.  Frees of these blocks that are still on their way are dropped when they come. */
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep);

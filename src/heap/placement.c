@@ -1,7 +1,9 @@
 #include "heap/placement.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "base/os.h"
 #include "heap/large.h"
 
 enum { SPANS = 64 };
@@ -14,18 +16,19 @@ ca_numa_policy ca_placement_policy(const ca_zone *zone)
     return ca_numa_source_policy(ca_zone_source(zone), &policy) ? policy : (ca_numa_policy){CA_NUMA_DEFAULT, {{0}}};
 }
 
-ca_zone *ca_placement_zone(ca_numa_policy *policy, int *error)
+const ca_source *ca_placement_source(const char *text, int *error)
 {
+    ca_numa_policy policy;
     *error = EINVAL;
-    if (policy->mode == CA_NUMA_DEFAULT || policy->mode == CA_NUMA_OFF || !ca_numa_resolve(policy, ca_numa_here_now()))
+    if (!ca_numa_policy_parse(&policy, text, strlen(text)) || policy.mode == CA_NUMA_OFF || !ca_numa_resolve(&policy, ca_os_node_here()))
         return NULL;
     *error = 0;
-    if (ca_numa_look() == 1)
+    if (policy.mode == CA_NUMA_DEFAULT || ca_numa_look() == 1)
         return NULL;
-    *error = ENOMEM;
     ca_numa_asked();
-    const ca_source *source = ca_numa_source(policy);
-    return source ? ca_zone_hold(source) : NULL;
+    const ca_source *source = ca_numa_source(&policy);
+    *error = source ? 0 : ENOMEM;
+    return source;
 }
 
 ca_zone *ca_placement_home(unsigned node)
@@ -38,7 +41,9 @@ ca_zone *ca_placement_home(unsigned node)
     ca_numa_policy policy = {CA_NUMA_LOCAL, {{0}}};
     if (!ca_numa_resolve(&policy, node))
         return NULL;
-    const ca_source *source = ca_numa_home_source(&policy);
+    if (ca_numa.told)
+        policy.mode = CA_NUMA_DEFAULT; /* a zone of its own still, for what is used again */
+    const ca_source *source = ca_numa_source(&policy);
     zone = source ? ca_zone_hold(source) : NULL; /* two threads at once get the same one */
     if (zone)
         __atomic_store_n(&homes[node], zone, __ATOMIC_RELEASE);
@@ -47,33 +52,66 @@ ca_zone *ca_placement_home(unsigned node)
 
 void ca_placement_settle(ca_heap *heap)
 {
-    if (!heap->runs.zone && heap->target.kind == CA_TARGET_HOME)
-        ca_run_list_set_zone(&heap->runs, ca_placement_home(ca_numa_here(false)));
+    if (!CA_LOAD(&heap->runs.zone) && heap->target.kind == CA_TARGET_HOME)
+        CA_STORE(&heap->runs.zone, ca_placement_home(ca_numa_here(false)));
 }
 
-static bool runs_add(ca_numa_count *count, ca_run_list *list, bool move, int *error)
+ca_zone *ca_placement_of(const ca_context *c)
+{
+    return c->heap ? CA_LOAD(&c->heap->runs.zone) : CA_LOAD(&c->bump.zone);
+}
+
+void ca_placement_set(ca_context *c, ca_zone *zone)
+{
+    if (c->heap)
+        CA_STORE(&c->heap->runs.zone, zone);
+    else
+        CA_STORE(&c->bump.zone, zone);
+    ca_lock_take(&c->lock);
+    if (c->annex)
+        CA_STORE(&c->annex->runs.zone, zone);
+    ca_lock_drop(&c->lock);
+}
+
+static bool runs_add(ca_numa_count *count, ca_run_list *list, const ca_zone *zone, bool move, int *error)
 {
     ca_run_span spans[SPANS];
-    ca_page after = 0;
-    const ca_zone *zone = ca_run_list_zone(list);
+    ca_page from = 0;
     ca_numa_policy policy = ca_placement_policy(zone);
-    for (size_t n; (n = ca_region_spans(list, after, spans, SPANS));) {
+    for (size_t n; (n = ca_region_spans(list, from, spans, SPANS)); from = spans[n - 1].page + 1)
         for (size_t i = 0; i < n; i++)
             if (!ca_numa_add(count, &policy, ca_region_address(spans[i].page), (size_t)spans[i].pages * CA_PAGE, move, error))
                 return false;
-        after = spans[n - 1].page + 1;
-    }
     return true;
 }
 
 bool ca_placement_add_heap(ca_numa_count *count, ca_heap *heap, bool move, int *error)
 {
-    return runs_add(count, &heap->runs, move, error);
+    return runs_add(count, &heap->runs, CA_LOAD(&heap->runs.zone), move, error);
+}
+
+/* Each has the policy of the zone that it is in. */
+static bool mixed_add(ca_numa_count *count, ca_run_list *list, bool move, int *error)
+{
+    ca_run_span spans[SPANS];
+    ca_page from = 0;
+    for (size_t n; (n = ca_region_spans(list, from, spans, SPANS)); from = spans[n - 1].page + 1)
+        for (size_t i = 0; i < n; i++) {
+            ca_numa_policy policy = ca_placement_policy(ca_region_zone(spans[i].page));
+            if (!ca_numa_add(count, &policy, ca_region_address(spans[i].page), (size_t)spans[i].pages * CA_PAGE, move, error))
+                return false;
+        }
+    return true;
 }
 
 bool ca_placement_add_global(ca_numa_count *count, bool move, int *error)
 {
-    return runs_add(count, &ca_huge_runs, move, error);
+    return mixed_add(count, &ca_huge_runs, move, error) && mixed_add(count, &ca_bump_runs, move, error);
+}
+
+bool ca_placement_add_huge(ca_numa_count *count, ca_context *c, bool move, int *error)
+{
+    return runs_add(count, &c->runs, ca_placement_of(c), move, error);
 }
 
 typedef struct chunk_walk {
@@ -91,10 +129,11 @@ static void chunk_add(void *start, size_t bytes, void *argument)
 
 bool ca_placement_add_context(ca_numa_count *count, ca_context *c, bool move, int *error)
 {
-    if (!runs_add(count, &c->runs, move, error) || (c->heap && !ca_placement_add_heap(count, c->heap, move, error)) ||
-        (c->annex && !ca_placement_add_heap(count, c->annex, move, error)))
+    ca_heap *annex = CA_LOAD(&c->annex);
+    if (!ca_placement_add_huge(count, c, move, error) || (c->heap && !ca_placement_add_heap(count, c->heap, move, error)) ||
+        (annex && !ca_placement_add_heap(count, annex, move, error)))
         return false;
-    chunk_walk w = {count, ca_placement_policy(c->runs.zone), move, true, error};
+    chunk_walk w = {count, ca_placement_policy(ca_placement_of(c)), move, true, error};
     if (!c->heap)
         ca_bump_each_chunk(&c->bump, chunk_add, &w);
     return w.said;

@@ -8,12 +8,17 @@
 #include "heap/context.h"
 #include "source/numa.h"
 
-/* The zone for a policy, held once more; resolved here: `policy` says what it came to. NULL: none, and *error is EINVAL (no such nodes) or ENOMEM; 0: the first zone will do. */
-ca_zone *ca_placement_zone(ca_numa_policy *policy, int *error);
+/* The source for a policy, as text. NULL, and *error is EINVAL (not a policy, or no such nodes), ENOMEM (too many), or 0: the process's own will do. */
+const ca_source *ca_placement_source(const char *text, int *error);
 /* The zone for the heaps of threads on a node, which stays; NULL: the first. node: as ca_numa_here says. */
 ca_zone *ca_placement_home(unsigned node);
 /* A thread's heap that takes an extent: from now on it has a zone if there are several nodes, and nobody chose one. */
 void ca_placement_settle(ca_heap *heap);
+
+/* Where new memory of a context comes from; NULL: the first zone. */
+ca_zone *ca_placement_of(const ca_context *context);
+/* Changes that. zone: held by the caller, for good. */
+void ca_placement_set(ca_context *context, ca_zone *zone);
 
 /* The policy that pages of a zone are under. */
 ca_numa_policy ca_placement_policy(const ca_zone *zone);
@@ -22,7 +27,9 @@ ca_numa_policy ca_placement_policy(const ca_zone *zone);
 bool ca_placement_add_heap(ca_numa_count *count, ca_heap *heap, bool move, int *error);
 /* All that it holds. Of a short one, only by who has it current. */
 bool ca_placement_add_context(ca_numa_count *count, ca_context *context, bool move, int *error);
-/* Huge blocks outside any context. */
+/* Its huge blocks. */
+bool ca_placement_add_huge(ca_numa_count *count, ca_context *context, bool move, int *error);
+/* Huge blocks outside any context, and large chunks of short contexts. */
 bool ca_placement_add_global(ca_numa_count *count, bool move, int *error);
 
 #endif

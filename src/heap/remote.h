@@ -32,8 +32,9 @@ void ca_heap_leave(ca_heap *heap);
 void ca_heap_globalize(ca_heap *heap);
 /* The caller's again. */
 void ca_heap_reclaim(ca_heap *heap);
-/* An abandoned heap, now the caller's; NULL: there is none. */
-ca_heap *ca_heap_adopt(void);
+/* An abandoned heap, now the caller's; NULL: there is none. One of the zone first, then one of none or without memory, whose new memory comes from there;
+ * any: one of another zone if need be, as it is. */
+ca_heap *ca_heap_adopt(ca_zone *zone, bool any);
 
 /* A new heap: ca_heap_each finds it from now on. */
 void ca_heap_enlist(ca_heap *heap);

@@ -23,6 +23,7 @@ static struct {
     bool explicit_; /* somebody asked for a policy: worth a line on stderr when it cannot be had */
     ctxalloc_numa_source sources[SOURCES];
     uint32_t count;
+    ctxalloc_numa_source process;
 } numa;
 
 /* --- what there is ---------------------------------------------------------------------------------------------- */
@@ -360,4 +361,24 @@ bool ca_numa_source_policy(const ca_source *source, ca_numa_policy *policy)
         return false;
     *policy = policy_of(source->context);
     return true;
+}
+
+const ca_source *ca_numa_start(const ca_source *over, const char *text)
+{
+    ca_numa_policy policy = {CA_NUMA_DEFAULT, {{0}}};
+    if (!ca_numa_policy_parse(&policy, text, strlen(text)) || policy.mode == CA_NUMA_DEFAULT)
+        return over;
+    ca_numa.process = policy;
+    if (policy.mode < CA_NUMA_PREFERRED)
+        return over;
+    if (!ca_numa_resolve(&policy, 0)) {
+        ca_print(2, "ctxalloc: CTXALLOC_OPTIONS: numa=%s: the process has no memory of these nodes; using default\n", text);
+        ca_numa = (ca_numa_state){.homes = false}; /* looked at again, with no policy */
+        return over;
+    }
+    if (ca_numa.looked == 1)
+        return over;
+    ca_numa_asked();
+    ca_numa_source_init(&numa.process, over, &policy);
+    return &numa.process.source;
 }

@@ -35,6 +35,8 @@ unsigned ca_numa_nearest(unsigned node);
 
 /* The policy with nodes filled in: LOCAL becomes PREFERRED of `here`, and nodes that have no memory are left out. false: no node of it has memory. */
 bool ca_numa_resolve(ca_numa_policy *policy, unsigned here);
+/* The process's policy, at start: the source for its memory, `over` itself unless there is more than that to it. A policy that cannot be: one line on stderr, and the default. */
+const ca_source *ca_numa_start(const ca_source *over, const char *policy);
 
 /* A source whose memory lies where the policy, resolved, says. over NULL: of the region's first range. */
 void ca_numa_source_init(ctxalloc_numa_source *numa, const ca_source *over, const ca_numa_policy *policy);

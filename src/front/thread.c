@@ -48,14 +48,14 @@ void ca_thread_init(void)
     key_made = !pthread_key_create(&key, thread_end);
 }
 
-/* On the node first; what other nodes' threads left is taken when there is no memory for another heap. */
+/* Of the node; what other nodes' threads left is taken when there is no memory for another heap. Before it was known that there are nodes, all were seen on node 0. */
 static ca_heap *heap_find(unsigned node)
 {
     ca_zone *zone = ca_placement_home(node);
-    ca_heap *heap = ca_heap_adopt(zone, false);
+    ca_heap *heap = ca_heap_adopt(zone, node ? 0 : CA_ADOPT_UNPLACED);
     if (!heap)
         heap = ca_heap_create(zone);
-    return heap ? heap : ca_heap_adopt(zone, true);
+    return heap ? heap : ca_heap_adopt(zone, CA_ADOPT_ANY);
 }
 
 CA_COLD static ca_heap *thread_attach(void)

@@ -227,35 +227,35 @@ void ca_heap_reclaim(ca_heap *heap)
 /* How well an abandoned heap suits a thread whose heap is to be in the zone: the least is the best. */
 enum { BEST, UNPLACED, EMPTY, UNSUITED };
 
-static unsigned suits(const ca_heap *heap, const ca_zone *zone)
+static unsigned suits(const ca_heap *heap, const ca_zone *zone, unsigned how)
 {
     const ca_zone *its = CA_LOAD(&heap->runs.zone);
-    return its == zone ? BEST : !its ? UNPLACED : !CA_LOAD(&heap->extent_pages) ? EMPTY : UNSUITED;
+    return its == zone ? BEST : !its && how & CA_ADOPT_UNPLACED ? UNPLACED : !CA_LOAD(&heap->extent_pages) ? EMPTY : UNSUITED;
 }
 
-/* pre: locked. The link to the best one that is not worse than `worst`; NULL: none. */
-static uint32_t *abandoned_find(const ca_zone *zone, unsigned worst, ca_heap **found)
+/* pre: locked. The link to the best one; NULL: none. */
+static uint32_t *abandoned_find(const ca_zone *zone, unsigned how, ca_heap **found)
 {
-    for (unsigned want = BEST; want <= worst; want++)
+    for (unsigned want = BEST; want <= (how & CA_ADOPT_ANY ? UNSUITED : EMPTY); want++)
         for (uint32_t *link = &list.abandoned; *link; link = &(*found)->next) {
             *found = ca_heap_at(*link);
             uint32_t abandoned = CA_HEAP_ABANDONED; /* BUSY: being drained just now */
-            if (suits(*found, zone) == want &&
+            if (suits(*found, zone, how) == want &&
                 __atomic_compare_exchange_n(&(*found)->state, &abandoned, CA_HEAP_OWNED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
                 return link;
         }
     return NULL;
 }
 
-ca_heap *ca_heap_adopt(ca_zone *zone, bool any)
+ca_heap *ca_heap_adopt(ca_zone *zone, unsigned how)
 {
     ca_heap *heap = NULL;
     ca_lock_take(&list.lock);
-    uint32_t *link = abandoned_find(zone, any ? UNSUITED : EMPTY, &heap);
+    uint32_t *link = abandoned_find(zone, how, &heap);
     if (link)
         *link = heap->next;
     ca_lock_drop(&list.lock);
-    if (link && !any)
+    if (link && !(how & CA_ADOPT_ANY))
         CA_STORE(&heap->runs.zone, zone);
     return link ? heap : NULL;
 }

@@ -32,9 +32,10 @@ void ca_heap_leave(ca_heap *heap);
 void ca_heap_globalize(ca_heap *heap);
 /* The caller's again. */
 void ca_heap_reclaim(ca_heap *heap);
-/* An abandoned heap, now the caller's; NULL: there is none. One of the zone first, then one of none or without memory, whose new memory comes from there;
- * any: one of another zone if need be, as it is. */
-ca_heap *ca_heap_adopt(ca_zone *zone, bool any);
+/* An abandoned heap, now the caller's; NULL: there is none that suits. One of the zone first, then one without memory, which comes from there then.
+ * UNPLACED: one of no zone, too; ANY: one of another zone if need be, which stays as it is. */
+enum { CA_ADOPT_UNPLACED = 1, CA_ADOPT_ANY = 2 };
+ca_heap *ca_heap_adopt(ca_zone *zone, unsigned how);
 
 /* A new heap: ca_heap_each finds it from now on. */
 void ca_heap_enlist(ca_heap *heap);

@@ -1,5 +1,6 @@
 #include "source/numa.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/lock.h"
@@ -73,15 +74,19 @@ unsigned ca_numa_look(void)
     return ca_numa.looked;
 }
 
+/* As long as all threads are seen on node 0 there may be one node only, and nobody looks. The first thread's node matters when there is a second. */
 unsigned ca_numa_here(bool first)
 {
-    if (first)
-        return CA_NUMA_NODES;
+    static unsigned first_node;
     uint32_t looked = CA_LOAD_ACQUIRE(&ca_numa.looked);
     if (looked && !CA_LOAD(&ca_numa.homes))
         return CA_NUMA_NODES;
     unsigned node = ca_os_node_here();
-    if (!looked && (!node || ca_numa_look() == 1 || !CA_LOAD(&ca_numa.homes)))
+    if (first) {
+        CA_STORE(&first_node, node);
+        return CA_NUMA_NODES;
+    }
+    if (!looked && ((!node && !CA_LOAD(&first_node)) || ca_numa_look() == 1 || !CA_LOAD(&ca_numa.homes)))
         return CA_NUMA_NODES;
     return node;
 }
@@ -166,48 +171,44 @@ bool ca_numa_right(const ca_numa_policy *policy, unsigned node)
     return !policy || policy->mode < CA_NUMA_PREFERRED || ca_numa_set_has(&policy->nodes, node);
 }
 
-/* Moves the pages that are elsewhere to `target`; nodes[] says where all are afterwards. false: refused. */
-static bool batch_move(const ca_numa_policy *policy, size_t count, void *const *pages, int *nodes, const unsigned *target, uint64_t *moved)
+/* Moves those pages that are elsewhere to their targets, as far as there is room; nodes[] says where all are afterwards. Returns how many were right before, and are now. */
+static size_t batch_move(const ca_numa_policy *policy, size_t count, void *const *pages, int *nodes, const int *target)
 {
     void *wrong[BATCH];
-    int to[BATCH], now[BATCH];
-    size_t which[BATCH], n = 0;
-    int error;
+    int to[BATCH], now[BATCH], error;
+    size_t which[BATCH], n = 0, moved = 0;
     for (size_t i = 0; i < count; i++)
         if (nodes[i] >= 0 && !ca_numa_right(policy, (unsigned)nodes[i])) {
             wrong[n] = pages[i];
-            to[n] = (int)target[i];
-            now[n] = nodes[i];
+            to[n] = target[i];
             which[n++] = i;
         }
     if (!n)
-        return true;
-    if (!ca_os_node_move(n, wrong, to, now, &error)) {
+        return 0;
+    if (!ca_os_node_move(n, wrong, to, now, &error) && error != ENOMEM)
         refused("move_pages", error);
-        return false;
-    }
-    /* What is said of a huge page's parts is not to be relied on: ask again. */
+    /* The call ends at the first page that finds no room, and what it says of a huge page's parts is not to be relied on: ask again. */
     if (!ca_os_node_query(n, wrong, now, &error))
-        return false;
+        return 0;
     for (size_t i = 0; i < n; i++) {
-        *moved += now[i] >= 0 && ca_numa_right(policy, (unsigned)now[i]);
+        moved += now[i] >= 0 && ca_numa_right(policy, (unsigned)now[i]);
         nodes[which[i]] = now[i];
     }
-    return true;
+    return moved;
 }
 
-/* What is misplaced goes to the policy's nodes, those that are full are passed over. */
-static void batch_place(const ca_numa_policy *policy, size_t count, void *const *pages, int *nodes, uint64_t *moved)
+/* What is misplaced goes to the policy's nodes; those that are full are passed over. */
+static void batch_place(const ca_numa_policy *policy, size_t count, void *const *pages, int *nodes)
 {
-    unsigned all[BATCH], of = ca_numa_set_count(&policy->nodes);
-    unsigned list[CA_NUMA_NODES], n = 0;
+    unsigned list[CA_NUMA_NODES], of = 0;
+    int target[BATCH];
     for (unsigned node = ca_numa_set_next(&policy->nodes, 0); node < CA_NUMA_NODES; node = ca_numa_set_next(&policy->nodes, node + 1))
-        list[n++] = node;
+        list[of++] = node;
     for (unsigned round = 0; round < of; round++) {
         for (size_t i = 0; i < count; i++) /* by the page's number: even where pages are to be interleaved */
-            all[i] = list[(((uintptr_t)pages[i] >> CA_PAGE_SHIFT) % of + round) % of];
-        if (!batch_move(policy, count, pages, nodes, all, moved))
-            return;
+            target[i] = (int)list[(((uintptr_t)pages[i] >> CA_PAGE_SHIFT) % of + round) % of];
+        while (batch_move(policy, count, pages, nodes, target))
+            ;
     }
 }
 
@@ -224,7 +225,7 @@ bool ca_numa_add(ca_numa_count *count, const ca_numa_policy *policy, void *p, si
             return false;
         }
         if (move && policy && policy->mode >= CA_NUMA_PREFERRED)
-            batch_place(policy, n, pages, nodes, &count->moved);
+            batch_place(policy, n, pages, nodes);
         for (size_t i = 0; i < n; i++)
             if (nodes[i] >= 0 && nodes[i] < CA_NUMA_NODES) {
                 count->pages[nodes[i]]++;
@@ -242,7 +243,6 @@ bool ca_numa_settle(const ca_numa_policy *policy, void *p, size_t bytes)
         size_t step = ca_size_min(bytes - at, (size_t)BATCH * CA_PAGE);
         void *pages[BATCH];
         int nodes[BATCH], error;
-        uint64_t moved = 0;
         size_t n = 0;
         if (!ca_os_populate((char *)p + at, step))
             return false;
@@ -252,7 +252,7 @@ bool ca_numa_settle(const ca_numa_policy *policy, void *p, size_t bytes)
             refused("move_pages", error);
             return true; /* nothing can be known */
         }
-        batch_place(policy, n, pages, nodes, &moved);
+        batch_place(policy, n, pages, nodes);
         for (size_t i = 0; i < n; i++)
             if (nodes[i] < 0 || !ca_numa_right(policy, (unsigned)nodes[i]))
                 return false;

@@ -28,7 +28,8 @@ extern ca_numa_state ca_numa;
 
 /* Reads the topology, once. The number of nodes that the process may have memory of, at least 1. */
 unsigned ca_numa_look(void);
-/* For a thread that gets a heap, and for a heap that gets memory: CA_NUMA_NODES: not known, and need not be. No system call on a machine with one node. */
+/* The node of the thread, when it gets a heap (first: no other thread did before) or its heap gets memory. CA_NUMA_NODES: it need not be known.
+ * No system call on a machine with one node. */
 unsigned ca_numa_here(bool first);
 /* The node with memory that is nearest to the node: itself, if it has any. */
 unsigned ca_numa_nearest(unsigned node);
@@ -54,11 +55,10 @@ bool ca_numa_settle(const ca_numa_policy *policy, void *p, size_t bytes);
 /* Whether a page on this node is where the policy wants it. */
 bool ca_numa_right(const ca_numa_policy *policy, unsigned node);
 
-/* Where pages are, and how many were moved. */
+/* Where pages are. */
 typedef struct ca_numa_count {
     uint64_t pages[CA_NUMA_NODES]; /* resident, by node */
     uint64_t absent, misplaced;    /* misplaced: resident on a node that the policy does not want */
-    uint64_t moved;
 } ca_numa_count;
 /* Adds a range of pages; `move`: those that are misplaced are moved first, where there is room.  policy NULL: any place is right. false: the kernel does not say. */
 bool ca_numa_add(ca_numa_count *count, const ca_numa_policy *policy, void *p, size_t bytes, bool move, int *error);

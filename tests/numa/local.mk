@@ -14,9 +14,11 @@ numa_run = builddir='$(abs_builddir)' srcdir='$(abs_srcdir)' CTXALLOC_LIB='$(abs
 check-numa: $(numa_programs) libctxalloc.la
 	$(numa_run) --self
 	$(numa_run)
+check-numa-case: $(numa_programs) libctxalloc.la
+	$(numa_run) $(CASES)
 check-numa-quick: $(numa_programs) libctxalloc.la
 	$(numa_run) --quick
 clean-local: clean-numa
 clean-numa:
 	rm -rf tests/numa/guest
-.PHONY: check-numa check-numa-quick clean-numa
+.PHONY: check-numa check-numa-quick check-numa-case clean-numa

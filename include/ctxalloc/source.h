@@ -31,7 +31,7 @@ struct ctxalloc_source {
     unsigned flags; /* CTXALLOC_SOURCE_… */
 
     /* A range of addresses for the library to hand out: at least `least` bytes; *bytes: how many are wanted, and on return how many there are.  Any address;
-     * the library uses whole 64 KiB of it, aligned to 64 KiB.  NULL: none to be had.
+     * the library uses whole 16 KiB of it, aligned to 16 KiB.  NULL: none to be had.
      * It need not be usable before it is committed.
      * The function itself may be NULL: the source's memory is cut out of the process's own range, where malloc and free are fastest; it is readable and writable
      * then before it is committed, and `commit` sets on it what the source is for. */

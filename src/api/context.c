@@ -93,15 +93,39 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
     return c ? outside(c) : fail(ENOMEM);
 }
 
+CA_NOINLINE static ctxalloc_context *switch_slow(ctxalloc_context *to)
+{
+    ca_context *from = ca_context_current(), *c;
+    int error;
+    if (!resolve(to, &c, &error))
+        return fail(error);
+    return ca_context_switch(c) ? outside(from) : fail(EBUSY);
+}
+
+/* ca_context_switch without its rare cases: first switches, errors, threads that have no heap yet. */
 API ctxalloc_context *ctxalloc_switch(ctxalloc_context *to)
 {
+    uintptr_t mark = ca_context_mark();
     ca_context *from = ca_current->context, *c = inside(to);
-    int error;
-    if ((uintptr_t)to <= (uintptr_t)CTXALLOC_THREAD && CA_UNLIKELY(!resolve(to, &c, &error)))
-        return fail(error);
-    if (CA_UNLIKELY(!ca_context_switch_fast(c)))
-        return fail(is_live(c) ? EBUSY : EINVAL);
-    return outside(from);
+    bool leaves = from && CA_LIKELY(CA_LOAD(&from->holder) == mark);
+    if (CA_LIKELY((uintptr_t)to > (uintptr_t)CTXALLOC_THREAD && CA_LOAD_ACQUIRE(&c->holder) & CA_HOLDER_LEFT)) {
+        if (CA_LIKELY(leaves)) {
+            CA_STORE(&c->holder, mark);
+            CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+            ca_current = c->current;
+            return outside(from);
+        }
+        if (CA_LIKELY(!from && ca_home)) {
+            CA_STORE(&c->holder, mark);
+            ca_current = c->current;
+            return CTXALLOC_GLOBAL;
+        }
+    } else if (to == CTXALLOC_GLOBAL && leaves && CA_LIKELY(ca_home != NULL)) {
+        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+        ca_current = &ca_home->target;
+        return outside(from);
+    }
+    return switch_slow(to);
 }
 
 API ctxalloc_context *ctxalloc_current(void)

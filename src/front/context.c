@@ -40,8 +40,6 @@ CA_COLD ca_target *ca_context_home(void)
     return home ? &home->target : &ca_target_none;
 }
 
-/* Never part of another function: ctxalloc_run calls it on both sides of the program's function, where a coroutine may come back in another thread, and
- * a compiler takes it that the address of a thread's variable stays what it was. */
 bool ca_context_take_new(ca_context *c)
 {
     uintptr_t fresh = CA_HOLDER_NEW;
@@ -53,9 +51,29 @@ bool ca_context_take_new(ca_context *c)
     return true;
 }
 
+/* Never part of another function: ctxalloc_run calls it on both sides of the program's function, where a coroutine may come back in another thread, and
+ * a compiler takes it that the address of a thread's variable stays what it was. */
 CA_NOINLINE bool ca_context_switch(ca_context *to)
 {
-    return ca_context_switch_fast(to);
+    uintptr_t mark = ca_context_mark();
+    ca_context *from = ca_current->context;
+    if (to == from)
+        return true;
+    if (to) {
+        if (CA_LOAD_ACQUIRE(&to->holder) & CA_HOLDER_LEFT)
+            CA_STORE(&to->holder, mark);
+        else if (!ca_context_take_new(to))
+            return false;
+    }
+    if (from) {
+        if (CA_UNLIKELY(CA_LOAD(&from->holder) != mark))
+            ca_context_in_two_threads(from);
+        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+    } else if (CA_UNLIKELY(ca_current->kind == CA_TARGET_NONE)) {
+        (void)ca_context_home(); /* so that the thread's end is seen */
+    }
+    ca_current = to ? to->current : ca_context_home();
+    return true;
 }
 
 ca_context *ca_context_own(void)

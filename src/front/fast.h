@@ -38,9 +38,14 @@ CA_INLINE bool ca_is_loader(const void *caller)
     return (uintptr_t)caller - ca_outsiders.loader < ca_outsiders.loader_bytes;
 }
 
+CA_INLINE bool ca_is_stdio(const void *caller)
+{
+    return (uintptr_t)caller - ca_outsiders.stdio < CA_STDIO_BYTES;
+}
+
 CA_INLINE bool ca_is_outsider(const void *caller)
 {
-    return ca_is_loader(caller) || (uintptr_t)caller - ca_outsiders.stdio < CA_STDIO_BYTES;
+    return ca_is_loader(caller) || ca_is_stdio(caller);
 }
 
 /* NULL: not from here; ask ca_front_malloc. */
@@ -73,7 +78,7 @@ CA_INLINE void *ca_fast_malloc(size_t size)
 /* The same for the heap of a context: the first thing on the slow path, where `caller` costs others nothing. caller: where malloc returns to. */
 CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const void *caller)
 {
-    if (CA_UNLIKELY(size >= target->context_end || ca_is_loader(caller))) /* streams' buffers are not that small */
+    if (CA_UNLIKELY(size >= target->context_end || ca_is_loader(caller) || (size >= CA_STDIO_LEAST && ca_is_stdio(caller))))
         return NULL;
     ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
     void **top = cache->top, *p = *top;

@@ -13,7 +13,6 @@
 #include "heap/verdict.h"
 
 struct ca_outsiders ca_outsiders;
-_Static_assert((int)CA_FAST_MAX <= (int)CA_STDIO_LEAST, "the fast path of contexts gives no buffer to a stream");
 
 /* realloc leaves a block of more than SHRINK_LEAST bytes when less than this part of it is used, so that shrinking gives memory back. */
 enum { SHRINK_PART = 2, SHRINK_LEAST = 64 };

@@ -352,7 +352,8 @@ bool ca_bump_was_block(const ca_bump *bump, const void *p)
 
 static void piece_load(ca_bump *bump)
 {
-    bump->at = bump->start = bump->piece;
+    bump->start = bump->piece;
+    CA_STORE(&bump->at, bump->piece);
     bump->end = bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
     bump->words = bump->starts;
 }
@@ -360,7 +361,7 @@ static void piece_load(ca_bump *bump)
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
     if (!bump->piece && !bump->used && !CA_LOAD(&bump->zone) && bytes <= CA_PIECE_BYTES) {
-        bump->piece = piece_take(account, context);
+        CA_STORE(&bump->piece, piece_take(account, context));
         if (bump->piece) {
             piece_load(bump);
             return true;
@@ -512,11 +513,25 @@ static uint64_t range_live_bytes(const ca_bump *bump, const char *at, const char
     return bytes;
 }
 
+/* Of a chunk, as far as blocks go.  The owner may be moving on: `at` need not lie in the chunk in use, and a chunk that a reset gives back may be anything by now. */
+static uint64_t chunk_live_bytes(const ca_bump *bump, uint32_t number, const char *at, bool in_use)
+{
+    const chunk *c = chunk_at(number);
+    ca_page page = CA_LOAD(&c->page), pages = CA_LOAD(&c->pages);
+    if (!ca_region_has_page(page) || CA_LOAD(&ca_region.entries[page].number) != number || CA_LOAD(&ca_region.entries[page].tag) != CA_TAG_BUMP)
+        return 0;
+    const char *start = page_start(page), *end = in_use ? at : CA_LOAD(&c->used_end);
+    return (size_t)(end - start) <= (size_t)pages * CA_PAGE ? range_live_bytes(bump, start, end) : 0;
+}
+
 uint64_t ca_bump_live_bytes(const ca_bump *bump)
 {
-    uint64_t bytes = range_live_bytes(bump, bump->piece, bump->used ? bump->piece_end : bump->at);
-    for (uint32_t number = bump->used; number; number = chunk_at(number)->next)
-        bytes += range_live_bytes(bump, page_start(chunk_at(number)->page), number == bump->used ? bump->at : chunk_at(number)->used_end);
+    const char *at = CA_LOAD_ACQUIRE(&bump->at), *piece = CA_LOAD(&bump->piece); /* in this order: see blocks_end */
+    uint32_t used = CA_LOAD_ACQUIRE(&bump->used);
+    const char *piece_end = used ? CA_LOAD(&bump->piece_end) : at;
+    uint64_t bytes = piece && (size_t)(piece_end - piece) <= CA_PIECE_BYTES ? range_live_bytes(bump, piece, piece_end) : 0;
+    for (uint32_t number = used; number; number = CA_LOAD(&chunk_at(number)->next))
+        bytes += chunk_live_bytes(bump, number, at, number == used);
     return bytes;
 }
 
@@ -540,7 +555,7 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
         chunk_give(account, number, dead);
     }
     ca_pool_give_chain(&ca_region.chunks, &bump->marks);
-    bump->used = 0;
+    CA_STORE(&bump->used, 0);
     bump->chunk_bytes = keep ? bump->chunk_bytes : 0;
     piece_load(bump);
     ca_bump_restart(bump);
@@ -550,7 +565,7 @@ void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead)
 {
     if (bump->piece)
         piece_give(account, bump->piece, dead);
-    bump->piece = NULL;
+    CA_STORE(&bump->piece, NULL);
     piece_load(bump);
 }
 
@@ -591,17 +606,17 @@ static uint64_t chunk_unload(ca_bump *bump)
 {
     uint32_t number = bump->used;
     uint64_t freed = starts_clear(bump, page_start(chunk_at(number)->page), bump->at);
-    bump->used = chunk_at(number)->next;
+    CA_STORE(&bump->used, chunk_at(number)->next);
     chunk_keep(bump, number);
     if (bump->used) {
         const chunk *c = chunk_at(bump->used);
         bump->start = page_start(c->page);
         bump->words = ca_live_at(ca_page_granule(c->page));
         bump->end = bump->start + (size_t)c->pages * CA_PAGE;
-        bump->at = c->used_end;
+        CA_STORE(&bump->at, c->used_end);
     } else {
         piece_load(bump);
-        bump->at = bump->piece ? bump->piece_end : NULL;
+        CA_STORE(&bump->at, bump->piece ? bump->piece_end : NULL);
     }
     bump->high = NULL;
     return freed;
@@ -626,7 +641,8 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     char *at = m->at ? m->at : bump->piece;
     freed += starts_clear(bump, at, bump->at);
     bump->high = bump->at > bump->high ? bump->at : bump->high;
-    bump->at = bump->floor = at;
+    bump->floor = at;
+    CA_STORE(&bump->at, at);
     bump->last = NULL;
     bump->blocks = m->blocks;
     __atomic_fetch_sub(&bump->freed, freed, __ATOMIC_RELAXED);

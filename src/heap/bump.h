@@ -79,7 +79,7 @@ uint64_t ca_bump_live_bytes(const ca_bump *bump);
 /* Frees all, where the piece is all there is. */
 CA_INLINE void ca_bump_restart(ca_bump *bump)
 {
-    bump->at = bump->piece;
+    CA_STORE(&bump->at, bump->piece);
     bump->last = bump->high = bump->floor = NULL;
     bump->blocks = bump->freed = 0;
     bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};

@@ -6,7 +6,7 @@
 #include "base/os.h"
 
 enum {
-    PARTS = 1024,
+    PARTS = 1024,                     /* at most */
     COMMIT_LEAST = 256,               /* pages: 1 MiB */
     COMMIT_MOST = 16384,              /* pages: 64 MiB */
     LIVE_BYTES = CA_PAGE / CA_GRANULE / 64 * sizeof(ca_live_word), /* of the live map for a page */
@@ -31,8 +31,8 @@ static struct {
     uint32_t version;   /* odd while `order` changes */
     ca_lock lock;
     uint64_t most;      /* page numbers that the side arrays have room for */
-    ca_part *part;      /* PARTS of them, the first is not used */
-    uint16_t *order;    /* far parts by address; PARTS */
+    ca_part *part;      /* parts_most of them, the first is not used */
+    uint16_t *order;    /* far parts by address, as many */
     ca_tlsf numbers;    /* those of no part */
     uint32_t batches;
     ca_node bins[NUMBER_LEVELS * CA_BIN_SECOND_LEVELS];
@@ -65,10 +65,15 @@ static size_t array_bytes(uint64_t bytes)
     return ca_round_up(bytes, CA_PAGE) + SKEW;
 }
 
-/* Records of parts, their order, and the map: none of it has a use while there is part 0 only. */
+/* Records of parts, and of their order; then there is the map. None of it has a use while there is part 0 only. */
+static uint32_t parts_most(uint64_t pages)
+{
+    return (uint32_t)ca_size_min(pages / CA_PART_ALIGN + 2, PARTS);
+}
+
 static size_t parts_bytes(uint64_t pages)
 {
-    return ca_round_up(PARTS * (sizeof(ca_part) + sizeof(uint16_t)) + (pages / CA_PART_ALIGN + 1) * sizeof(uint16_t), CA_PAGE);
+    return ca_round_up(parts_most(pages) * (sizeof(ca_part) + sizeof(uint16_t)) + (pages / CA_PART_ALIGN + 1) * sizeof(uint16_t), CA_PAGE);
 }
 
 /* Numbers are dealt out in units whose addresses in part 0 are aligned, too: it begins inside the first one. */
@@ -82,10 +87,10 @@ static uint64_t unit_of(uint64_t page)
     return (page + unit_shift()) / CA_PART_ALIGN;
 }
 
-static layout layout_for(uint64_t pages)
+static layout layout_for(uint64_t pages, uint64_t used)
 {
     layout l;
-    l.records_bytes = ca_size_min(ca_round_up(pages * (CA_PAGE / RECORD_PART), CA_PAGE), RECORDS_MOST);
+    l.records_bytes = ca_size_min(ca_round_up(used * (CA_PAGE / RECORD_PART), CA_PAGE), RECORDS_MOST);
     l.marks_bytes = ca_round_up(l.records_bytes / CA_PAGE * SIDE_PAGE, CA_PAGE);
     l.parts = 0;
     l.runs = parts_bytes(pages);
@@ -132,10 +137,10 @@ static bool window_to(ca_window *w, const void *end)
     return true;
 }
 
-bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t first)
+bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t used, uint64_t first)
 {
     const ca_source *source = ca_region.source;
-    layout l = layout_for(pages);
+    layout l = layout_for(pages, used);
     size_t bytes = l.all + first * CA_PAGE + CA_BASE_ALIGN;
     char *at = source->reserve(source, bytes, &bytes);
     if (!at)
@@ -168,7 +173,7 @@ bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t first)
     table.first.live.committed = ARRAY_STEP;
     table.most = pages;
     table.part = (ca_part *)(void *)(at + l.parts);
-    table.order = (uint16_t *)(void *)(table.part + PARTS);
+    table.order = (uint16_t *)(void *)(table.part + parts_most(pages));
     return true;
 }
 
@@ -263,6 +268,17 @@ ca_granule ca_region_granule_far(uintptr_t address)
     return part_granule(p, address);
 }
 
+bool ca_region_has_page(ca_page page)
+{
+    const uint16_t *map = CA_LOAD_ACQUIRE(&table.map);
+    if (page < CA_LOAD(&table.first.committed))
+        return true;
+    if (!map || page >= table.most)
+        return false;
+    const ca_part *p = part_at(CA_LOAD(&map[unit_of(page)]));
+    return page - CA_LOAD(&p->first) < CA_LOAD(&p->committed);
+}
+
 bool ca_region_contains(const void *p)
 {
     uintptr_t address = (uintptr_t)p;
@@ -288,13 +304,13 @@ static bool table_start(void)
     uint64_t first = unit_of(table.first.pages - 1) + 1, all = unit_of(table.most);
     if (!ca_region_feed_nodes(&table.numbers, 1, &table.batches) || (all > first && !ca_tlsf_add(&table.numbers, first, all - first)))
         return false;
-    CA_STORE_RELEASE(&table.map, table.order + PARTS);
+    CA_STORE_RELEASE(&table.map, table.order + parts_most(table.most));
     return true;
 }
 
 static ca_part *record_find(void)
 {
-    for (uint32_t i = 1; i < PARTS; i++)
+    for (uint32_t i = 1; i < parts_most(table.most); i++)
         if (!table.part[i].pages)
             return &table.part[i];
     return NULL;
@@ -339,8 +355,9 @@ static void order_remove(const ca_part *p)
 
 static void part_init(ca_part *p, ca_zone *zone, uintptr_t base, ca_page first, ca_page pages)
 {
-    p->first = first;
-    p->committed = p->touched = 0;
+    CA_STORE(&p->first, first);
+    CA_STORE(&p->committed, 0);
+    p->touched = 0;
     p->zone = zone;
     p->next = NULL;
     p->range = NULL;

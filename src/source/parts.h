@@ -40,8 +40,8 @@ typedef struct ca_part {
     ca_node outer;   /* inner: the run that it is, in the first zone; its run record is in use otherwise */
 } ca_part;
 
-/* The side arrays for `pages` page numbers, and part 0 with `first` pages, which is `zone`'s. false: no memory. */
-bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t first);
+/* The side arrays for `pages` page numbers, records for `used` pages, and part 0 with `first` pages, which is `zone`'s. false: no memory. */
+bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t used, uint64_t first);
 
 /* Far: [base, base + pages). NULL: no numbers or records left, or no memory. `align`: pages that numbers and addresses are alike by, a power of two. */
 ca_part *ca_part_add(ca_zone *zone, uintptr_t base, uint64_t pages, uint64_t align);

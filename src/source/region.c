@@ -9,9 +9,9 @@
 enum {
     CLOCK_SHIFT = 4,     /* a mark counts 16 ms */
     ZONE_LEVELS = 31,    /* of a zone's TLSF: up to 2^32 pages */
+    LEAST_PART = 512,    /* pages: of a further range of the first zone */
     FAR_PART = 16384,    /* pages that a further zone first asks its source for: 64 MiB; later half as much as it has */
-    FAR_PART_MOST = 1 << 22,
-    NUMBERS_MORE = 32 * CA_PART_ALIGN /* page numbers for further zones where the address space is limited */
+    FAR_PART_MOST = 1 << 22
 };
 
 #define PAGES_MOST ((uint64_t)1 << 31) /* of the first range: numbers are 32 bits */
@@ -99,15 +99,16 @@ bool ca_region_init(const ca_source *source, size_t bytes)
     ca_region.source = region.first.source = source;
     uint64_t pages = ca_size_min(ca_round_up(bytes >> CA_PAGE_SHIFT, CA_PART_ALIGN), PAGES_MOST);
     uint64_t all = ca_size_min(2 * pages, 2 * PAGES_MOST - CA_PART_ALIGN); /* as many numbers again for other zones' parts */
-    if (ca_parts_init(&region.first, all, pages))
+    if (ca_parts_init(&region.first, all, pages, pages))
         return region_start(all);
     /* The address space is limited. Number as many pages as could ever be had, reserve a quarter now, and let further ranges follow. */
     size_t limit = ca_os_address_space_limit();
     if (limit >> CA_PAGE_SHIFT < pages)
         pages = ca_round_up(limit >> CA_PAGE_SHIFT, CA_PART_ALIGN);
     for (; pages >= CA_PART_ALIGN; pages = ca_round_up(pages / 2, CA_PART_ALIGN)) {
-        if (ca_parts_init(&region.first, pages + NUMBERS_MORE, ca_round_up(pages / 4, CA_PART_ALIGN)))
-            return region_start(pages + NUMBERS_MORE);
+        all = pages + ca_round_up(pages / 4, CA_PART_ALIGN); /* they begin and end inside units, and some are for other zones' parts */
+        if (ca_parts_init(&region.first, all, pages, ca_round_up(pages / 4, CA_PART_ALIGN)))
+            return region_start(all);
         if (pages == CA_PART_ALIGN)
             break;
     }
@@ -210,10 +211,10 @@ void ca_zone_drop(ca_zone *zone)
 /* The first zone goes on in another range: what is aligned by page number is aligned there, too. */
 static ca_part *first_extend(uint64_t pages)
 {
-    uint64_t least = ca_round_up(pages, CA_PART_ALIGN), wanted = ca_size_max(least, ca_round_up(region.most / 8, CA_PART_ALIGN));
+    uint64_t least = ca_round_up(pages, LEAST_PART), wanted = ca_size_max(least, ca_round_up(region.most / 8, CA_PART_ALIGN));
     if (ca_part_first()->pages >= region.most / 2) /* there is no limit, but that this is all */
         return NULL;
-    for (;; wanted = least) {
+    for (;; wanted = ca_size_max(least, wanted / 2)) {
         size_t bytes = wanted * CA_PAGE + CA_BASE_ALIGN;
         char *at = ca_region.source->reserve(ca_region.source, bytes, &bytes);
         ca_part *part = at ? ca_part_add(&region.first, ca_round_up((uintptr_t)at, CA_BASE_ALIGN), wanted, CA_BASE_ALIGN / CA_PAGE) : NULL;

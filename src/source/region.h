@@ -72,7 +72,7 @@ typedef struct ca_region_t {
 extern ca_region_t ca_region;
 
 /* Nodes come in records; the first of each only links it. */
-enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2560, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32, CA_ZONE_RECORD = 2048,
+enum { CA_CHUNK = 4, CA_CHUNK_SHIFT = 2, CA_NODE_BATCH = 8, CA_NODE_BATCH_SHIFT = 3, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2432, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32, CA_ZONE_RECORD = 2048,
        CA_HEAP_NUMBER_BITS = 21 /* of a tag */ };
 
 /* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed. */
@@ -144,7 +144,8 @@ bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches);
 void *ca_region_address(ca_page page);
 /* Number of the page at which the region begins in the address space, which alignments of pages count from. */
 uint64_t ca_region_bias(void);
-bool ca_region_is_far(ca_page page); /* not in the first range (inner parts are) */
+bool ca_region_has_page(ca_page page); /* a number in use: committed */
+bool ca_region_is_far(ca_page page); /* not in the first range */
 /* Granule of an address in a further range, or UINT64_MAX: not ours. */
 ca_granule ca_region_granule_far(uintptr_t address);
 

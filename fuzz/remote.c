@@ -116,7 +116,7 @@ static void block_free(ca_heap *heap, void *p)
         else
             ca_large_free(heap, page);
     } else {
-        ca_remote_free(heap, tag, p);
+        ca_remote_free(heap, tag, ca_remote_generation(tag), p);
     }
 }
 

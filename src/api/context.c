@@ -33,6 +33,12 @@ static bool is_live(const ca_context *c)
     return CA_LOAD(&c->state) == CA_CONTEXT_LIVE;
 }
 
+CA_INLINE void begin(void)
+{
+    if (CA_UNLIKELY(!CA_LOAD(&ca_face_begun)))
+        ca_face_begin();
+}
+
 /* The context behind a handle, NULL for the global one. false: none, and *error says why. */
 static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
 {
@@ -41,6 +47,7 @@ static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
     if (handle == CTXALLOC_GLOBAL)
         return true;
     if (handle == CTXALLOC_THREAD) {
+        begin();
         *c = ca_context_own();
         *error = ENOMEM;
         return *c != NULL;
@@ -69,6 +76,7 @@ static void *fail(int error)
 API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
 {
     ca_context_settings s = {.kind = CA_TARGET_LONG};
+    begin();
     if (o) {
         int error;
         if (o->size < sizeof *o || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags ||
@@ -440,9 +448,9 @@ API int ctxalloc_mark(ctxalloc_context *handle, ctxalloc_mark_t *to)
 {
     ca_context *c;
     int error = to ? resolve_context(handle, &c) : EINVAL;
-    if (error || c->heap)
+    if (error || !c->engine || !c->engine->mark)
         return EINVAL;
-    mark m = {c, ca_bump_mark(&c->bump)};
+    mark m = {c, c->engine->mark(c)};
     if (!m.number)
         return ENOMEM;
     memset(to, 0, sizeof *to);
@@ -454,9 +462,9 @@ API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *from)
 {
     ca_context *c;
     int error = from ? resolve_context(handle, &c) : EINVAL;
-    if (error || c->heap)
+    if (error || !c->engine || !c->engine->rollback)
         return EINVAL;
     mark m;
     memcpy(&m, from, sizeof m);
-    return m.context == c && ca_bump_rollback(&c->bump, m.number) ? 0 : EINVAL;
+    return m.context == c && c->engine->rollback(c, m.number) ? 0 : EINVAL;
 }

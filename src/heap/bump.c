@@ -501,37 +501,53 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     return true;
 }
 
-/* Of the blocks in [at, end). */
-static uint64_t range_live_bytes(const ca_bump *bump, const char *at, const char *end)
+typedef bool visitor(const void *block, size_t size, void *argument);
+
+/* The blocks in [at, end). */
+static bool range_walk(const ca_bump *bump, const char *at, const char *end, visitor *fn, void *argument)
 {
-    uint64_t bytes = 0;
     while (at && at < end) {
         size_t size = ca_bump_size(bump, at);
-        bytes += ca_bump_is_live(bump, at) ? size : 0;
+        if (ca_bump_is_live(bump, at) && !fn(at, size, argument))
+            return false;
         at += size ? size : CA_GRANULE;
     }
-    return bytes;
+    return true;
 }
 
 /* Of a chunk, as far as blocks go.  The owner may be moving on: `at` need not lie in the chunk in use, and a chunk that a reset gives back may be anything by now. */
-static uint64_t chunk_live_bytes(const ca_bump *bump, uint32_t number, const char *at, bool in_use)
+static bool chunk_walk(const ca_bump *bump, uint32_t number, const char *at, bool in_use, visitor *fn, void *argument)
 {
     const chunk *c = chunk_at(number);
     ca_page page = CA_LOAD(&c->page), pages = CA_LOAD(&c->pages);
     if (!ca_region_has_page(page) || CA_LOAD(&ca_region.entries[page].number) != number || CA_LOAD(&ca_region.entries[page].tag) != CA_TAG_BUMP)
-        return 0;
+        return true;
     const char *start = page_start(page), *end = in_use ? at : CA_LOAD(&c->used_end);
-    return (size_t)(end - start) <= (size_t)pages * CA_PAGE ? range_live_bytes(bump, start, end) : 0;
+    return (size_t)(end - start) > (size_t)pages * CA_PAGE || range_walk(bump, start, end, fn, argument);
 }
 
-uint64_t ca_bump_live_bytes(const ca_bump *bump)
+bool ca_bump_walk(const ca_bump *bump, visitor *fn, void *argument)
 {
     const char *at = CA_LOAD_ACQUIRE(&bump->at), *piece = CA_LOAD(&bump->piece); /* in this order: see blocks_end */
     uint32_t used = CA_LOAD_ACQUIRE(&bump->used);
     const char *piece_end = used ? CA_LOAD(&bump->piece_end) : at;
-    uint64_t bytes = piece && (size_t)(piece_end - piece) <= CA_PIECE_BYTES ? range_live_bytes(bump, piece, piece_end) : 0;
-    for (uint32_t number = used; number; number = CA_LOAD(&chunk_at(number)->next))
-        bytes += chunk_live_bytes(bump, number, at, number == used);
+    bool on = !piece || (size_t)(piece_end - piece) > CA_PIECE_BYTES || range_walk(bump, piece, piece_end, fn, argument);
+    for (uint32_t number = used; on && number; number = CA_LOAD(&chunk_at(number)->next))
+        on = chunk_walk(bump, number, at, number == used, fn, argument);
+    return on;
+}
+
+static bool bytes_add(const void *p, size_t size, void *sum)
+{
+    (void)p;
+    *(uint64_t *)sum += size;
+    return true;
+}
+
+uint64_t ca_bump_live_bytes(const ca_bump *bump)
+{
+    uint64_t bytes = 0;
+    (void)ca_bump_walk(bump, bytes_add, &bytes);
     return bytes;
 }
 

@@ -439,11 +439,10 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
-    bool check = ca_heap_setting.check;
-    const size_t end = ca_heap_setting.full ? 0 : CA_FAST_MAX + 1;
-    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = ca_heap_setting.full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
-                               .fast_end = context || check ? 0 : end, .checked_end = context || !check ? 0 : end,
-                               .context_end = context ? end : 0};
+    bool check = ca_heap_setting.check, full = ca_heap_setting.full;
+    const size_t end = full ? 0 : CA_FAST_MAX + 1, plain_end = !context ? end : ca_heap_setting.trusted && !full ? CA_STDIO_LEAST : 0;
+    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
+                               .fast_end = check ? 0 : plain_end, .checked_end = check ? plain_end : 0, .context_end = context ? end : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)
@@ -601,9 +600,6 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
     if (CA_UNLIKELY(ca_heap_setting.full))
         runs_purge(&heap->runs);
-    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE);
-    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
-        (void)ca_remote_drain(heap); /* all of it is void now */
     for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
         magazines_drop(heap, ca_bit_low(classes));
     if (keep && ca_pages_are_few(heap)) {
@@ -619,6 +615,9 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
     heap->used_classes = 0;
     CA_STORE(&heap->large_pages, 0);
     CA_STORE(&heap->large_count, 0);
+    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE); /* after the blocks: see ca_remote_generation */
+    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
+        (void)ca_remote_drain(heap); /* all of it is void now */
 }
 
 void ca_heap_retire(ca_heap *heap)

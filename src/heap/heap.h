@@ -72,8 +72,11 @@ enum {
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
     CA_PAGE_SCAN = 16,     /* blocks that one last-resort scan of the page TLSF looks at */
     CA_TICK_CALLS = 64,    /* slow calls between two looks at the clock */
+    CA_STDIO_LEAST = 1024, /* the smallest buffer of a stream: what contexts give from here on depends on who asks, see front/fast.h */
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
 };
+
+enum { CA_WARM_KINDS = CA_TARGET_MEDIUM - CA_TARGET_LONG + 1 };
 
 enum ca_heap_state {
     CA_HEAP_FREE,      /* the record holds no heap */
@@ -98,8 +101,8 @@ typedef struct ca_heap {
     uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used */
     uint32_t next;              /* in the list of abandoned heaps */
     ca_account *account;
-    struct ca_context *warm[2]; /* a thread's: contexts that wait for their next use, by kind */
-    uint32_t warm_count[2];
+    struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
+    uint32_t warm_count[CA_WARM_KINDS];
     struct ca_context *own;     /* a thread's: its CTXALLOC_THREAD */
     uint32_t spare CA_ALIGNED(64); /* empty magazines */
     uint32_t spare_count;
@@ -136,6 +139,7 @@ extern ca_target ca_target_none;
 typedef struct ca_heap_settings {
     bool check;     /* keep the live map, and find wrong frees */
     bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
+    bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;

@@ -68,6 +68,12 @@ enum ctxalloc_escape {
     CTXALLOC_ADOPT     /* they stay, and are its parent's; without a parent, global */
 };
 
+/* Attributes of a context's memory, all of it. Not with CTXALLOC_ADOPT. */
+#define CTXALLOC_PREFAULT 0x1U   /* resident before it is used, and for as long as the context is; a page fault never happens in it */
+#define CTXALLOC_LOCK 0x2U       /* mlock: resident and never swapped. RLIMIT_MEMLOCK counts: what goes over it is refused, NULL and ENOMEM */
+#define CTXALLOC_NODUMP 0x4U     /* not in core dumps */
+#define CTXALLOC_WIPEONFORK 0x8U /* children after fork find zeroes where the blocks were; they may still free them */
+
 /* Zero everything but `size` for the defaults. */
 typedef struct ctxalloc_options {
     size_t size;                  /* sizeof(ctxalloc_options): lets the struct grow */
@@ -80,8 +86,9 @@ typedef struct ctxalloc_options {
     void (*on_pressure)(ctxalloc_context *context, size_t used, void *arg); /* may free and allocate; called by the thread that crosses the limit */
     void *arg;
     enum ctxalloc_escape escape;
-    unsigned flags;               /* none yet: 0 */
-    const char *numa;             /* from which nodes its memory comes, see ctxalloc/numa.h; NULL: as this thread's */
+    unsigned flags;               /* CTXALLOC_PREFAULT and the like */
+    const ctxalloc_source *source; /* where all its memory comes from, see ctxalloc/source.h; NULL: the process's own. Not with flags, nor with CTXALLOC_ADOPT */
+    const char *numa;             /* from which nodes its memory comes, see ctxalloc/numa.h; NULL: as this thread's. Not with source or flags */
 } ctxalloc_options;
 
 /* A context, not current anywhere. NULL: the defaults. Errors: EINVAL (a field is out of range), ENOMEM (no memory, or a parent's hard limit).

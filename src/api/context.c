@@ -13,6 +13,7 @@
 #include "heap/large.h"
 #include "heap/placement.h"
 #include "preload/face.h"
+#include "source/shipped.h"
 
 _Static_assert((int)CTXALLOC_REFUSE == (int)CA_ESCAPE_REFUSE && (int)CTXALLOC_ADOPT == (int)CA_ESCAPE_ADOPT, "policies");
 
@@ -71,6 +72,17 @@ static void *fail(int error)
     return NULL;
 }
 
+/* What a source must have; what it may lack is NULL. */
+static bool source_is_good(const ctxalloc_source *source)
+{
+    return source->size >= sizeof *source && !(source->flags & ~(CTXALLOC_SOURCE_EXACT | CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY)) && (!source->move || source->renew) &&
+           (source->reserve || !(source->flags & CTXALLOC_SOURCE_DIRTY));
+}
+
+_Static_assert(CTXALLOC_PREFAULT == CA_ATTRIBUTE_PREFAULT && CTXALLOC_LOCK == CA_ATTRIBUTE_LOCK && CTXALLOC_NODUMP == CA_ATTRIBUTE_NODUMP &&
+                   CTXALLOC_WIPEONFORK == CA_ATTRIBUTE_WIPEONFORK,
+               "attributes");
+
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
 API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
@@ -79,7 +91,7 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
     begin();
     if (o) {
         int error;
-        if (o->size < sizeof *o || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags ||
+        if (o->size < offsetof(ctxalloc_options, source) || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags > CA_ATTRIBUTES ||
             (o->soft_limit && o->hard_limit && o->soft_limit > o->hard_limit))
             return fail(EINVAL);
         if (CA_UNLIKELY(o->parent) && !resolve(o->parent, &s.parent, &error))
@@ -91,7 +103,17 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         s.on_pressure = (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;
         s.argument = o->arg;
         s.escape = (uint32_t)o->escape;
-        if (CA_UNLIKELY(o->numa != NULL)) {
+        s.source = o->flags ? ca_source_attributes(o->flags) : NULL;
+        if (o->size > offsetof(ctxalloc_options, source) && CA_UNLIKELY(o->source)) {
+            if (o->flags || !source_is_good(o->source))
+                return fail(EINVAL);
+            s.source = o->source;
+        }
+        if (s.source && o->escape == CTXALLOC_ADOPT)
+            return fail(EINVAL);
+        if (o->size > offsetof(ctxalloc_options, numa) && CA_UNLIKELY(o->numa != NULL)) {
+            if (s.source)
+                return fail(EINVAL);
             s.source = ca_placement_source(o->numa, &error);
             if (error)
                 return fail(error);

@@ -16,6 +16,8 @@ enum {
     FIRST_STEP = 4 * CA_PAGE,         /* what the window of page entries and marks begins with, each */
     RECORD_PART = 16,                 /* the store of records: this part of the pages, and at most */
     SIDE_PAGE = CA_PAGE / sizeof(ca_tlsf_node) * sizeof(uint32_t), /* marks of the nodes in a page of records */
+    SPARE_LEAST = 256 << 10,          /* bytes of records for the heaps of a part: magazines, mostly, */
+    SPARE_PAGE = 256,                 /* and for each page: a slab, two nodes */
     NUMBER_LEVELS = 20                /* of the TLSF of numbers, in units of CA_PART_ALIGN */
 };
 
@@ -201,6 +203,11 @@ bool ca_part_commit(ca_part *p, ca_page end)
     step = step < COMMIT_LEAST ? COMMIT_LEAST : step > COMMIT_MOST ? COMMIT_MOST : step;
     ca_page to = step < p->pages - p->committed ? p->committed + step : p->pages;
     return (to > end && part_commit_to(p, to)) || part_commit_to(p, end);
+}
+
+bool ca_parts_spare(ca_page pages)
+{
+    return ca_store_spare(&table.records, SPARE_LEAST + (size_t)pages * SPARE_PAGE);
 }
 
 /* --- looking up ------------------------------------------------------------------------------------------ */

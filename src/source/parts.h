@@ -53,6 +53,9 @@ void ca_part_drop(ca_part *p);
 /* Makes the first `end` pages usable, and some more, so that this is rarely called. */
 bool ca_part_commit(ca_part *p, ca_page end);
 
+/* Records for heaps of so many pages can be had without asking the system, if nobody else takes them. */
+bool ca_parts_spare(ca_page pages);
+
 ca_part *ca_part_of(ca_page page);
 ca_part *ca_part_first(void);
 

@@ -143,7 +143,7 @@ static ca_zone *zone_new(const ca_source *source)
 ca_zone *ca_zone_hold(const ca_source *source)
 {
     ca_lock_take(&region.list_lock);
-    ca_zone *zone = region.zones;
+    ca_zone *zone = source->flags & CTXALLOC_SOURCE_PRIVATE ? NULL : region.zones;
     while (zone && zone->source != source)
         zone = zone->next;
     if (!zone)
@@ -152,6 +152,16 @@ ca_zone *ca_zone_hold(const ca_source *source)
         zone->references++;
     ca_lock_drop(&region.list_lock);
     return zone;
+}
+
+size_t ca_zone_users(const ca_source *source)
+{
+    size_t users = 0;
+    ca_lock_take(&region.list_lock);
+    for (const ca_zone *zone = region.zones; zone; zone = zone->next)
+        users += zone->source == source ? zone->references : 0;
+    ca_lock_drop(&region.list_lock);
+    return users;
 }
 
 void ca_zone_share(ca_zone *zone)
@@ -279,10 +289,16 @@ static bool zone_extend(ca_zone *zone, uint64_t pages)
     part->next = zone->parts;
     zone->parts = part;
     zone->all += part->pages;
-    /* Usable as it is: so are its side arrays, for there may be somebody who counts on it that no system call comes later. */
-    if (part->range && !zone->source->commit && !ca_part_commit(part, part->pages))
-        return false;
-    return ca_tlsf_add(&zone->free, part->first, part->pages) != CA_NODE_NONE;
+    /* Usable as it is: so is what describes it, for there may be somebody who counts on it that no system call comes later. */
+    if (part->range && !zone->source->commit)
+        (void)(ca_part_commit(part, part->pages) && ca_parts_spare(part->pages));
+    ca_node node = ca_tlsf_add(&zone->free, part->first, part->pages);
+    CA_ASSERT(node);
+    if (zone->source->flags & CTXALLOC_SOURCE_DIRTY) {
+        part->touched = part->pages;
+        ca_region.marks[node] = CA_LOAD(&region.now);
+    }
+    return true;
 }
 
 /* --- runs ------------------------------------------------------------------------------------------------ */

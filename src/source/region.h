@@ -89,6 +89,7 @@ void ca_region_set_source(const ca_source *source);
 ca_zone *ca_zone_hold(const ca_source *source);
 /* The last one to let go of it gives all back to the source. pre: the caller has no run of it any more. */
 void ca_zone_drop(ca_zone *zone);
+size_t ca_zone_users(const ca_source *source);
 /* Another one who has it already. */
 void ca_zone_share(ca_zone *zone);
 const ca_source *ca_zone_source(const ca_zone *zone); /* NULL: the first zone's */

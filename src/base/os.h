@@ -78,8 +78,6 @@ unsigned ca_os_node_here(void);
 bool ca_os_node_allowed(uint64_t *nodes, size_t words);
 /* Whether the thread was given a policy of its own (numactl). */
 bool ca_os_node_told(void);
-/* pre: committed.  Every page is resident; false: that cannot be had. */
-bool ca_os_populate(void *p, size_t bytes);
 /* The start of a file, with a NUL after it. Returns its length, less than `size`; 0: cannot be read. */
 size_t ca_os_read_file(const char *path, char *buffer, size_t size);
 

@@ -18,9 +18,6 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
@@ -346,20 +343,6 @@ bool ca_os_node_told(void)
     if (!fault_strikes())
         KEEP_ERRNO(failed = syscall(SYS_get_mempolicy, &mode, NULL, 0, NULL, 0));
     return !failed && mode != MPOL_DEFAULT;
-}
-
-bool ca_os_populate(void *p, size_t bytes)
-{
-    int failed = 1, error = 0;
-    if (fault_strikes())
-        return false;
-    KEEP_ERRNO(failed = madvise(p, bytes, MADV_POPULATE_WRITE); error = errno);
-    if (failed && error == EINVAL) { /* before Linux 5.14 */
-        for (size_t i = 0; i < bytes; i += CA_PAGE)
-            __atomic_fetch_or((char *)p + i, 0, __ATOMIC_RELAXED);
-        failed = 0;
-    }
-    return !failed;
 }
 
 size_t ca_os_read_file(const char *path, char *buffer, size_t size)

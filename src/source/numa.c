@@ -355,6 +355,11 @@ const ca_source *ca_numa_source(const ca_numa_policy *policy)
     return found;
 }
 
+bool ca_numa_source_is_own(const ca_source *source)
+{
+    return (uintptr_t)source - (uintptr_t)numa.sources < sizeof numa.sources;
+}
+
 bool ca_numa_source_policy(const ca_source *source, ca_numa_policy *policy)
 {
     if (source->commit != numa_commit)

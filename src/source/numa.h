@@ -43,7 +43,9 @@ const ca_source *ca_numa_start(const ca_source *over, const char *policy);
 void ca_numa_source_init(ctxalloc_numa_source *numa, const ca_source *over, const ca_numa_policy *policy);
 /* The source of a policy, resolved, one for each: over the process's own range. NULL: there are too many. */
 const ca_source *ca_numa_source(const ca_numa_policy *policy);
-/* The policy that a source keeps; NULL: none. Valid as long as the source. */
+/* Whether it is one of these. */
+bool ca_numa_source_is_own(const ca_source *source);
+/* The policy that a source keeps; false: it has none. */
 bool ca_numa_source_policy(const ca_source *source, ca_numa_policy *policy);
 /* Somebody asked for a policy: when it cannot be had, that is worth a line on stderr. */
 void ca_numa_asked(void);

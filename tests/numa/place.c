@@ -570,13 +570,17 @@ static void ca21_preferred_goes_elsewhere_when_full(void)
 
 static void n9_local_goes_elsewhere_when_the_node_is_full(void)
 {
-    pid_t filler = fill_node(1, 24 * 1024);
+    run_on_node(0);
+    free(malloc(1));
+    pid_t filler = fill_node(1, 12 * 1024);
     (void)on_node(1, take_some, &first);
     (void)on_node(1, take_some, &second);
-    (void)on_node(1, take_some, &third);
-    static struct blocks more;
-    blocks_take(&more, 8 * MIB);
-    must_be_on(&more, 0);
+    (void)on_node(1, take_some, &third); /* 24 MiB, of which half can be on node 1 */
+    size_t here = blocks_spread(&first).on[1] + blocks_spread(&second).on[1] + blocks_spread(&third).on[1];
+    struct spread s = blocks_spread(&third);
+    printf("%zu pages on node 1\n", here);
+    MUST(here > 4 * MIB / PAGE && s.on[0] == s.all);
+    MUST(misplaced(NULL) >= 8 * MIB);
     fill_end(filler);
 }
 
@@ -777,6 +781,30 @@ static void n9_the_report_says_where_pages_are(void)
     MUST(!strstr(line, "node 0"));
 }
 
+/* --- one source --- */
+
+static void ca21_a_source_over_another_has_a_policy(void)
+{
+    ctxalloc_numa_source source;
+    ctxalloc_mmap_source mapped;
+    MUST_EQUAL(ctxalloc_source_mmap(&mapped, NULL), 0);
+    run_on_node(0);
+    for (int over = 0; over < 2; over++)
+        for (int strict = 0; strict < 2; strict++) {
+            MUST_EQUAL(ctxalloc_source_numa(&source, over ? &mapped.source : NULL, strict ? "strict:1" : "bind:1"), 0);
+            ctxalloc_context *c = ctxalloc_create(&(ctxalloc_options){.size = sizeof(ctxalloc_options), .source = &source.source});
+            MUST(c && ctxalloc_switch(c) == CTXALLOC_GLOBAL);
+            blocks_take(&first, 16 * MIB);
+            MUST(ctxalloc_switch(CTXALLOC_GLOBAL) == c);
+            must_be_on(&first, 1);
+            MUST_EQUAL(misplaced(c), 0);
+            MUST_EQUAL(ctxalloc_numa_set(c, "bind:0"), EINVAL); /* its source is the program's */
+            MUST_EQUAL(ctxalloc_destroy(c), 0);
+        }
+    MUST_EQUAL(ctxalloc_source_numa(&source, NULL, "bind:77"), EINVAL);
+    MUST_EQUAL(ctxalloc_source_numa(&source, NULL, "what"), EINVAL);
+}
+
 #define ALL(name) {#name, "", name}
 static const struct numa_case cases[] = {
     ALL(self_pass), ALL(self_fail), ALL(self_hang), ALL(self_all_on_one), ALL(self_even), ALL(self_by_touch), ALL(self_told),
@@ -796,6 +824,7 @@ static const struct numa_case cases[] = {
     ALL(ca21_bad_policies_are_refused),
     {"ca21_the_process_has_a_policy", "two", ca21_the_process_has_a_policy},
     {"ca21_what_numactl_said_holds", "two", ca21_what_numactl_said_holds},
+    {"ca21_a_source_over_another_has_a_policy", "two", ca21_a_source_over_another_has_a_policy},
     {"ca21_preferred_goes_elsewhere_when_full", "two", ca21_preferred_goes_elsewhere_when_full},
     {"n9_local_goes_elsewhere_when_the_node_is_full", "two", n9_local_goes_elsewhere_when_the_node_is_full},
     {"ca21_strict_fails_cleanly_when_the_node_is_full", "two", ca21_strict_fails_cleanly_when_the_node_is_full},

@@ -182,10 +182,16 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
     return c;
 }
 
+/* Its next life's memory would come from where the thread's does. */
+static bool is_at_home(const ca_context *c, ca_zone *zone)
+{
+    return c->heap ? CA_LOAD(&c->heap->runs.zone) == zone : !CA_LOAD(&c->bump.zone) && c->bump.place == ca_bump_place(zone);
+}
+
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->current->kind - CA_TARGET_LONG;
-    if (home && home->warm_count[i] < WARM_MOST && !c->runs.zone && ca_placement_of(c) == (c->heap ? CA_LOAD(&home->runs.zone) : NULL)) {
+    if (home && home->warm_count[i] < WARM_MOST && !c->runs.zone && is_at_home(c, CA_LOAD(&home->runs.zone))) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -265,8 +271,13 @@ static ca_context *context_make(const ca_context_settings *s, const ca_heap *hom
     ca_context *c = ca_context_new(s->kind, zone);
     if (!c && zone)
         ca_zone_drop(zone);
-    if (c && c->heap && !zone && home) /* on the thread's node: nothing it holds, so that it can be used again */
-        CA_STORE(&c->heap->runs.zone, CA_LOAD(&home->runs.zone));
+    if (!c || zone || !home)
+        return c;
+    zone = CA_LOAD(&home->runs.zone); /* on the thread's node: nothing it holds, so that it can be used again */
+    if (c->heap)
+        CA_STORE(&c->heap->runs.zone, zone);
+    else
+        c->bump.place = ca_bump_place(zone);
     return c;
 }
 

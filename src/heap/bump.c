@@ -36,12 +36,16 @@ typedef struct mark {
 } mark;
 _Static_assert(sizeof(chunk) == CA_CHUNK_RECORD && sizeof(nest) == CA_CHUNK_RECORD && sizeof(mark) == CA_CHUNK_RECORD, "records");
 
-/* What all short contexts share: a heap whose pages are cut into chunks and pieces. */
-static struct {
+/* What short contexts share: a heap whose pages are cut into chunks and pieces.  The first is everybody's; where there are several nodes, each has one of its own. */
+typedef struct common_t {
     ca_lock lock;
     ca_heap *heap;
+    ca_zone *zone;  /* constant once known */
     uint32_t nests; /* with free pieces */
-} common;
+} common_t;
+enum { COMMONS = 32 };
+static common_t commons[COMMONS];
+static uint32_t common_count = 1;
 
 ca_run_list ca_bump_runs;
 
@@ -67,14 +71,40 @@ static ca_page page_of(const void *p)
 
 /* --- pages ------------------------------------------------------------------------------------------------- */
 
-/* pre: locked. Pages of the common heap, their live words zero. */
-static ca_node common_take(uint64_t pages)
+uint32_t ca_bump_place(ca_zone *zone)
 {
-    if (!common.heap)
-        common.heap = ca_heap_create_for(NULL, NULL, 0, NULL);
-    ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
+    if (CA_LIKELY(!zone))
+        return 0;
+    uint32_t place = 0, count = CA_LOAD_ACQUIRE(&common_count);
+    for (uint32_t i = 1; i < count && !place; i++)
+        place = commons[i].zone == zone ? i : 0;
+    if (place)
+        return place;
+    ca_lock_take(&commons[0].lock);
+    for (uint32_t i = 1; i < common_count && !place; i++)
+        place = commons[i].zone == zone ? i : 0;
+    if (!place && common_count < COMMONS) {
+        place = common_count;
+        commons[place].zone = zone;
+        CA_STORE_RELEASE(&common_count, place + 1);
+    }
+    ca_lock_drop(&commons[0].lock);
+    return place;
+}
+
+static common_t *common_of(ca_page page)
+{
+    return &commons[ca_bump_place(ca_region_zone(page))];
+}
+
+/* pre: locked. Pages of the common heap, their live words zero. */
+static ca_node common_take(common_t *common, uint64_t pages)
+{
+    if (!common->heap)
+        common->heap = ca_heap_create_for(NULL, NULL, 0, common->zone);
+    ca_node node = common->heap ? ca_pages_take(common->heap, pages, 1) : CA_NODE_NONE;
     if (node)
-        memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
+        memset(ca_live_at(ca_page_granule((ca_page)common->heap->pages.nodes[node].offset)), 0,
                (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     return node;
 }
@@ -89,7 +119,7 @@ static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t numb
 
 /* --- chunks -------------------------------------------------------------------------------------------------- */
 
-static uint32_t chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
+static uint32_t chunk_take(common_t *common, ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
 {
     if (zone) /* whole runs: nothing is shared with others */
         bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
@@ -104,10 +134,10 @@ static uint32_t chunk_take(ca_zone *zone, ca_account *account, uint32_t context,
     if (!ca_account_charge(account, bytes))
         goto refused;
     if (bytes <= CHUNK_MOST && !zone) {
-        ca_lock_take(&common.lock);
-        c->node = common_take(pages);
-        c->page = c->node ? (ca_page)common.heap->pages.nodes[c->node].offset : 0;
-        ca_lock_drop(&common.lock);
+        ca_lock_take(&common->lock);
+        c->node = common_take(common, pages);
+        c->page = c->node ? (ca_page)common->heap->pages.nodes[c->node].offset : 0;
+        ca_lock_drop(&common->lock);
         if (!c->node)
             goto none;
     } else {
@@ -138,9 +168,10 @@ static void chunk_give(ca_account *account, uint32_t number, uint32_t dead)
     if (ca_heap_setting.check)
         CA_STORE(&ca_heap_dropped_any, true);
     if (c->node) {
-        ca_lock_take(&common.lock);
-        ca_pages_give(common.heap, c->node);
-        ca_lock_drop(&common.lock);
+        common_t *common = common_of(c->page);
+        ca_lock_take(&common->lock);
+        ca_pages_give(common->heap, c->node);
+        ca_lock_drop(&common->lock);
     } else {
         ca_region_give(c->page, &ca_bump_runs);
     }
@@ -203,17 +234,17 @@ static unsigned piece_index(const void *p)
     return (unsigned)(((uintptr_t)p & (CA_PAGE - 1)) / CA_PIECE_BYTES);
 }
 
-static void nest_insert(uint32_t number)
+static void nest_insert(common_t *common, uint32_t number)
 {
     nest *n = nest_at(number);
     n->prev = 0;
-    n->next = common.nests;
+    n->next = common->nests;
     if (n->next)
         nest_at(n->next)->prev = number;
-    common.nests = number;
+    common->nests = number;
 }
 
-static void nest_remove(uint32_t number)
+static void nest_remove(common_t *common, uint32_t number)
 {
     const nest *n = nest_at(number);
     if (n->next)
@@ -221,41 +252,41 @@ static void nest_remove(uint32_t number)
     if (n->prev)
         nest_at(n->prev)->next = n->next;
     else
-        common.nests = n->next;
+        common->nests = n->next;
 }
 
-static uint32_t nest_create(void)
+static uint32_t nest_create(common_t *common)
 {
     uint32_t number = ca_pool_take(&ca_region.chunks);
     if (!number)
         return 0;
-    ca_node node = common_take(1);
+    ca_node node = common_take(common, 1);
     if (!node) {
         ca_pool_give_list(&ca_region.chunks, number, number);
         return 0;
     }
-    *nest_at(number) = (nest){.page = (ca_page)common.heap->pages.nodes[node].offset, .node = node};
+    *nest_at(number) = (nest){.page = (ca_page)common->heap->pages.nodes[node].offset, .node = node};
     entries_set(nest_at(number)->page, 1, CA_TAG_NEST, number);
-    nest_insert(number);
+    nest_insert(common, number);
     return number;
 }
 
-static char *piece_take(ca_account *account, uint32_t context)
+static char *piece_take(common_t *common, ca_account *account, uint32_t context)
 {
     char *piece = NULL;
     if (!ca_account_charge(account, CA_PIECE_BYTES))
         return NULL;
-    ca_lock_take(&common.lock);
-    uint32_t number = common.nests ? common.nests : nest_create();
+    ca_lock_take(&common->lock);
+    uint32_t number = common->nests ? common->nests : nest_create(common);
     if (number) {
         nest *n = nest_at(number);
         unsigned i = n->owner[0] ? n->owner[1] ? 2 : 1 : 0;
         CA_STORE(&n->owner[i], context);
         piece = page_start(n->page) + i * (size_t)CA_PIECE_BYTES;
         if (n->owner[0] && n->owner[1] && n->owner[2])
-            nest_remove(number);
+            nest_remove(common, number);
     }
-    ca_lock_drop(&common.lock);
+    ca_lock_drop(&common->lock);
     if (piece)
         ca_account_settle(account);
     else
@@ -269,20 +300,21 @@ static void piece_give(ca_account *account, char *piece, uint32_t dead)
     uint32_t number = ca_region.entries[page].number;
     nest *n = nest_at(number);
     ca_account_discharge(account, CA_PIECE_BYTES);
-    ca_lock_take(&common.lock);
+    common_t *common = common_of(page);
+    ca_lock_take(&common->lock);
     bool full = n->owner[0] && n->owner[1] && n->owner[2];
     CA_STORE(&n->owner[piece_index(piece)], 0);
-    if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common.nests != number && !full) {
-        nest_remove(number);
+    if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common->nests != number && !full) {
+        nest_remove(common, number);
         if (CA_UNLIKELY(ca_heap_setting.full))
             memset(page_start(page), 0, CA_PAGE);
         entries_set(page, 1, 0, dead);
-        ca_pages_give(common.heap, n->node);
+        ca_pages_give(common->heap, n->node);
         ca_pool_give_list(&ca_region.chunks, number, number);
     } else if (full) {
-        nest_insert(number);
+        nest_insert(common, number);
     }
-    ca_lock_drop(&common.lock);
+    ca_lock_drop(&common->lock);
 }
 
 uint32_t ca_bump_owner(ca_page page, uint32_t tag, const void *p)
@@ -361,7 +393,7 @@ static void piece_load(ca_bump *bump)
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
     if (!bump->piece && !bump->used && !CA_LOAD(&bump->zone) && bytes <= CA_PIECE_BYTES) {
-        CA_STORE(&bump->piece, piece_take(account, context));
+        CA_STORE(&bump->piece, piece_take(&commons[bump->place], account, context));
         if (bump->piece) {
             piece_load(bump);
             return true;
@@ -370,9 +402,9 @@ static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size
     uint32_t number = kept_take(bump, bytes);
     if (!number) {
         uint64_t wanted = ca_size_min(ca_size_max(bump->chunk_bytes, CHUNK_LEAST), CHUNK_MOST), least = ca_round_up(bytes, CA_PAGE);
-        number = chunk_take(CA_LOAD(&bump->zone), account, context, ca_size_max(wanted, least));
+        number = chunk_take(&commons[bump->place], CA_LOAD(&bump->zone), account, context, ca_size_max(wanted, least));
         if (!number && wanted > least)
-            number = chunk_take(CA_LOAD(&bump->zone), account, context, least);
+            number = chunk_take(&commons[bump->place], CA_LOAD(&bump->zone), account, context, least);
         if (!number)
             return false;
         bump->chunk_bytes += (uint64_t)chunk_at(number)->pages * CA_PAGE;
@@ -667,10 +699,12 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
 
 void ca_bump_lock(void)
 {
-    ca_lock_take(&common.lock);
+    for (uint32_t i = 0; i < common_count; i++)
+        ca_lock_take(&commons[i].lock);
 }
 
 void ca_bump_unlock(void)
 {
-    ca_lock_drop(&common.lock);
+    for (uint32_t i = common_count; i--;)
+        ca_lock_drop(&commons[i].lock);
 }

@@ -35,9 +35,13 @@ typedef struct ca_bump {
     uint64_t freed;         /* any thread */
     ca_live_word starts[2]; /* of the piece */
     ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
+    uint32_t place;         /* whom it shares with, if it does: see ca_bump_place */
     uint32_t marks;         /* records, newest first */
     uint32_t retreats;      /* counts twice for each block that is taken back: odd meanwhile, see ca_bump_size */
 } ca_bump;
+
+/* Which short contexts share pages: those whose threads' heaps take theirs from the zone; NULL: 0, everybody. Any thread. */
+uint32_t ca_bump_place(ca_zone *zone);
 
 /* Those chunks that are runs of the region. */
 extern ca_run_list ca_bump_runs;

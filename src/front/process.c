@@ -1,6 +1,7 @@
 #include "front/process.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/lock.h"
@@ -42,6 +43,11 @@ static void options_read(char **environment)
     ca_account_process.hard = ca_process_options.limit;
 }
 
+static const ca_source *process_source(void)
+{
+    return strcmp(ca_process_options.numa, "default") ? ca_numa_start(&ca_source_mmap, ca_process_options.numa) : &ca_source_mmap;
+}
+
 static bool start(void)
 {
     options_read(environ);
@@ -50,7 +56,7 @@ static bool start(void)
     ca_class_init();
     ca_os_loader(&ca_outsiders.loader, &ca_outsiders.loader_bytes);
     ca_outsiders.stdio = (uintptr_t)&_IO_file_doallocate;
-    if (!ca_region_init(ca_numa_start(&ca_source_mmap, ca_process_options.numa), ca_process_options.region))
+    if (!ca_region_init(process_source(), ca_process_options.region))
         return false;
     ca_thread_init();
     return true;
@@ -106,7 +112,7 @@ __attribute__((constructor(101))) static void process_constructor(int argc, char
         return;
     if (!process.options_known) {
         options_read(environment);
-        ca_region_set_source(ca_numa_start(&ca_source_mmap, ca_process_options.numa));
+        ca_region_set_source(process_source());
         if (ca_process_options.check == CA_CHECK_FULL) /* blocks made before have no trailers */
             ca_print(2, "ctxalloc: check=full: the environment came too late, using on\n");
         if (ca_heap_setting.check && ca_process_options.check == CA_CHECK_OFF) {

@@ -6,9 +6,18 @@
 #include "base/os.h"
 #include "heap/large.h"
 
-enum { SPANS = 64 };
+enum { SPANS = 64, HOMES = 64 };
 
-static ca_zone *homes[CA_NUMA_NODES]; /* by node; written once */
+/* What was found for a node, so that it need not be looked up; a node may stand there twice. */
+typedef struct home {
+    ca_zone *zone;
+    unsigned node;
+} home;
+static struct {
+    ca_lock lock;
+    uint32_t count;
+    home home[HOMES];
+} homes;
 
 ca_numa_policy ca_placement_policy(const ca_zone *zone)
 {
@@ -31,29 +40,26 @@ const ca_source *ca_placement_source(const char *text, int *error)
     return source;
 }
 
-ca_zone *ca_placement_home(unsigned node)
+ca_zone *ca_placement_home_slow(unsigned node)
 {
-    if (CA_LIKELY(node >= CA_NUMA_NODES))
-        return NULL;
-    ca_zone *zone = __atomic_load_n(&homes[node], __ATOMIC_ACQUIRE);
-    if (zone)
-        return zone;
+    uint32_t count = CA_LOAD_ACQUIRE(&homes.count);
+    for (uint32_t i = 0; i < count; i++)
+        if (homes.home[i].node == node)
+            return homes.home[i].zone;
     ca_numa_policy policy = {CA_NUMA_LOCAL, {{0}}};
     if (!ca_numa_resolve(&policy, node))
         return NULL;
     if (ca_numa.told)
         policy.mode = CA_NUMA_DEFAULT; /* a zone of its own still, for what is used again */
     const ca_source *source = ca_numa_source(&policy);
-    zone = source ? ca_zone_hold(source) : NULL; /* two threads at once get the same one */
-    if (zone)
-        __atomic_store_n(&homes[node], zone, __ATOMIC_RELEASE);
+    ca_zone *zone = source ? ca_zone_hold(source) : NULL; /* two threads at once get the same one */
+    ca_lock_take(&homes.lock);
+    if (zone && homes.count < HOMES) {
+        homes.home[homes.count] = (home){zone, node};
+        CA_STORE_RELEASE(&homes.count, homes.count + 1);
+    }
+    ca_lock_drop(&homes.lock);
     return zone;
-}
-
-void ca_placement_settle(ca_heap *heap)
-{
-    if (!CA_LOAD(&heap->runs.zone) && heap->target.kind == CA_TARGET_HOME)
-        CA_STORE(&heap->runs.zone, ca_placement_home(ca_numa_here(false)));
 }
 
 ca_zone *ca_placement_of(const ca_context *c)

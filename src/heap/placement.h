@@ -11,9 +11,19 @@
 /* The source for a policy, as text. NULL, and *error is EINVAL (not a policy, or no such nodes), ENOMEM (too many), or 0: the process's own will do. */
 const ca_source *ca_placement_source(const char *text, int *error);
 /* The zone for the heaps of threads on a node, which stays; NULL: the first. node: as ca_numa_here says. */
-ca_zone *ca_placement_home(unsigned node);
+ca_zone *ca_placement_home_slow(unsigned node);
+CA_INLINE ca_zone *ca_placement_home(unsigned node)
+{
+    return CA_LIKELY(node >= CA_NUMA_NODES) ? NULL : ca_placement_home_slow(node);
+}
+
 /* A thread's heap that takes an extent: from now on it has a zone if there are several nodes, and nobody chose one. */
-void ca_placement_settle(ca_heap *heap);
+CA_INLINE void ca_placement_settle(ca_heap *heap)
+{
+    if (!CA_LOAD(&heap->runs.zone) && heap->target.kind == CA_TARGET_HOME)
+        CA_STORE(&heap->runs.zone, ca_placement_home(ca_numa_here(false)));
+}
+
 
 /* Where new memory of a context comes from; NULL: the first zone. */
 ca_zone *ca_placement_of(const ca_context *context);

@@ -22,7 +22,7 @@ static struct {
     ca_lock lock;
     bool complained;
     bool explicit_; /* somebody asked for a policy: worth a line on stderr when it cannot be had */
-    ctxalloc_numa_source sources[SOURCES];
+    ctxalloc_numa_source *sources; /* SOURCES of them: few processes have one, and what lies among the library's variables makes it touch more pages */
     uint32_t count;
     ctxalloc_numa_source process;
 } numa;
@@ -74,21 +74,9 @@ unsigned ca_numa_look(void)
     return ca_numa.looked;
 }
 
-/* As long as all threads are seen on node 0 there may be one node only, and nobody looks. The first thread's node matters when there is a second. */
-unsigned ca_numa_here(bool first)
+unsigned ca_numa_here_slow(unsigned node)
 {
-    static unsigned first_node;
-    uint32_t looked = CA_LOAD_ACQUIRE(&ca_numa.looked);
-    if (looked && !CA_LOAD(&ca_numa.homes))
-        return CA_NUMA_NODES;
-    unsigned node = ca_os_node_here();
-    if (first) {
-        CA_STORE(&first_node, node);
-        return CA_NUMA_NODES;
-    }
-    if (!looked && ((!node && !CA_LOAD(&first_node)) || ca_numa_look() == 1 || !CA_LOAD(&ca_numa.homes)))
-        return CA_NUMA_NODES;
-    return node;
+    return ca_numa_look() > 1 && CA_LOAD(&ca_numa.homes) ? node : CA_NUMA_NODES;
 }
 
 unsigned ca_numa_nearest(unsigned node)
@@ -338,16 +326,30 @@ void ca_numa_source_init(ctxalloc_numa_source *n, const ca_source *over, const c
     }
 }
 
+/* NULL: no memory. */
+static ctxalloc_numa_source *table_make(void)
+{
+    size_t bytes = ca_round_up(SOURCES * sizeof(ctxalloc_numa_source), CA_PAGE);
+    void *p = ca_os_reserve(bytes);
+    if (p && ca_os_commit(p, bytes))
+        return p;
+    if (p)
+        ca_os_release(p, bytes);
+    return NULL;
+}
+
 const ca_source *ca_numa_source(const ca_numa_policy *policy)
 {
     const ca_source *found = NULL;
     ca_lock_take(&numa.lock);
+    if (!numa.sources)
+        numa.sources = table_make();
     for (uint32_t i = 0; i < numa.count && !found; i++) {
         ca_numa_policy p = policy_of(&numa.sources[i]);
         if (ca_numa_policy_equal(&p, policy))
             found = &numa.sources[i].source;
     }
-    if (!found && numa.count < SOURCES) {
+    if (!found && numa.sources && numa.count < SOURCES) {
         ca_numa_source_init(&numa.sources[numa.count], NULL, policy);
         found = &numa.sources[numa.count++].source;
     }
@@ -357,7 +359,7 @@ const ca_source *ca_numa_source(const ca_numa_policy *policy)
 
 bool ca_numa_source_is_own(const ca_source *source)
 {
-    return (uintptr_t)source - (uintptr_t)numa.sources < sizeof numa.sources;
+    return numa.sources && (uintptr_t)source - (uintptr_t)numa.sources < SOURCES * sizeof *numa.sources;
 }
 
 bool ca_numa_source_policy(const ca_source *source, ca_numa_policy *policy)

@@ -13,13 +13,15 @@
 
 #include "base/base.h"
 #include "base/numa_policy.h"
+#include "base/os.h"
 #include "ctxalloc/numa.h"
 #include "source/source.h"
 
 typedef struct ca_numa_state {
     bool homes;             /* several nodes, and each thread's heap is to be on its own: constant once looked at */
     bool told;              /* the kernel was told by somebody else where memory goes (numactl), and is not told otherwise */
-    uint32_t looked;        /* 0: not yet */
+    uint32_t looked;        /* nodes with memory; 0: not looked yet */
+    unsigned first;         /* the node that the first thread was seen on */
     ca_numa_set memory;     /* nodes that the process may have memory of */
     ca_numa_policy process; /* of zone 0 */
     uint64_t refused;       /* calls that the kernel refused */
@@ -28,9 +30,24 @@ extern ca_numa_state ca_numa;
 
 /* Reads the topology, once. The number of nodes that the process may have memory of, at least 1. */
 unsigned ca_numa_look(void);
+/* The rest of ca_numa_here. */
+unsigned ca_numa_here_slow(unsigned node);
 /* The node of the thread, when it gets a heap (first: no other thread did before) or its heap gets memory. CA_NUMA_NODES: it need not be known.
- * No system call on a machine with one node. */
-unsigned ca_numa_here(bool first);
+ * As long as all threads are seen on node 0 there may be one node only, and nobody looks: no system call on a machine with one node.
+ * The first thread's node matters when there is a second. */
+CA_INLINE unsigned ca_numa_here(bool first)
+{
+    uint32_t looked = CA_LOAD_ACQUIRE(&ca_numa.looked);
+    if (looked && !CA_LOAD(&ca_numa.homes))
+        return CA_NUMA_NODES;
+    unsigned node = ca_os_node_here();
+    if (first)
+        CA_STORE(&ca_numa.first, node);
+    if (first || (!looked && !node && !CA_LOAD(&ca_numa.first)))
+        return CA_NUMA_NODES;
+    return ca_numa_here_slow(node);
+}
+
 /* The node with memory that is nearest to the node: itself, if it has any. */
 unsigned ca_numa_nearest(unsigned node);
 

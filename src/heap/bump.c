@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "heap/heap.h"
 #include "heap/live.h"
+#include "source/numa.h"
 
 enum {
     CHUNK_LEAST = CA_PAGE,
@@ -44,8 +45,14 @@ typedef struct common_t {
     uint32_t nests; /* with free pieces */
 } common_t;
 enum { COMMONS = 32 };
-static common_t commons[COMMONS];
+static common_t common_first;
+static common_t *commons; /* COMMONS of them, by place; the first is not used */
 static uint32_t common_count = 1;
+
+static common_t *common_at(uint32_t place)
+{
+    return CA_LIKELY(!place) ? &common_first : &commons[place];
+}
 
 ca_run_list ca_bump_runs;
 
@@ -80,21 +87,23 @@ uint32_t ca_bump_place(ca_zone *zone)
         place = commons[i].zone == zone ? i : 0;
     if (place)
         return place;
-    ca_lock_take(&commons[0].lock);
+    ca_lock_take(&common_first.lock);
+    if (!commons)
+        commons = ca_numa_table(COMMONS * sizeof *commons);
     for (uint32_t i = 1; i < common_count && !place; i++)
         place = commons[i].zone == zone ? i : 0;
-    if (!place && common_count < COMMONS) {
+    if (!place && commons && common_count < COMMONS) {
         place = common_count;
         commons[place].zone = zone;
         CA_STORE_RELEASE(&common_count, place + 1);
     }
-    ca_lock_drop(&commons[0].lock);
+    ca_lock_drop(&common_first.lock);
     return place;
 }
 
 static common_t *common_of(ca_page page)
 {
-    return &commons[ca_bump_place(ca_region_zone(page))];
+    return common_at(ca_bump_place(ca_region_zone(page)));
 }
 
 /* pre: locked. Pages of the common heap, their live words zero. */
@@ -393,7 +402,7 @@ static void piece_load(ca_bump *bump)
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
     if (!bump->piece && !bump->used && !CA_LOAD(&bump->zone) && bytes <= CA_PIECE_BYTES) {
-        CA_STORE(&bump->piece, piece_take(&commons[bump->place], account, context));
+        CA_STORE(&bump->piece, piece_take(common_at(bump->place), account, context));
         if (bump->piece) {
             piece_load(bump);
             return true;
@@ -402,9 +411,9 @@ static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size
     uint32_t number = kept_take(bump, bytes);
     if (!number) {
         uint64_t wanted = ca_size_min(ca_size_max(bump->chunk_bytes, CHUNK_LEAST), CHUNK_MOST), least = ca_round_up(bytes, CA_PAGE);
-        number = chunk_take(&commons[bump->place], CA_LOAD(&bump->zone), account, context, ca_size_max(wanted, least));
+        number = chunk_take(common_at(bump->place), CA_LOAD(&bump->zone), account, context, ca_size_max(wanted, least));
         if (!number && wanted > least)
-            number = chunk_take(&commons[bump->place], CA_LOAD(&bump->zone), account, context, least);
+            number = chunk_take(common_at(bump->place), CA_LOAD(&bump->zone), account, context, least);
         if (!number)
             return false;
         bump->chunk_bytes += (uint64_t)chunk_at(number)->pages * CA_PAGE;
@@ -700,11 +709,11 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
 void ca_bump_lock(void)
 {
     for (uint32_t i = 0; i < common_count; i++)
-        ca_lock_take(&commons[i].lock);
+        ca_lock_take(&common_at(i)->lock);
 }
 
 void ca_bump_unlock(void)
 {
     for (uint32_t i = common_count; i--;)
-        ca_lock_drop(&commons[i].lock);
+        ca_lock_drop(&common_at(i)->lock);
 }

@@ -16,7 +16,7 @@ typedef struct home {
 static struct {
     ca_lock lock;
     uint32_t count;
-    home home[HOMES];
+    home *home; /* HOMES of them */
 } homes;
 
 ca_numa_policy ca_placement_policy(const ca_zone *zone)
@@ -54,7 +54,9 @@ ca_zone *ca_placement_home_slow(unsigned node)
     const ca_source *source = ca_numa_source(&policy);
     ca_zone *zone = source ? ca_zone_hold(source) : NULL; /* two threads at once get the same one */
     ca_lock_take(&homes.lock);
-    if (zone && homes.count < HOMES) {
+    if (!homes.home)
+        homes.home = ca_numa_table(HOMES * sizeof *homes.home);
+    if (zone && homes.home && homes.count < HOMES) {
         homes.home[homes.count] = (home){zone, node};
         CA_STORE_RELEASE(&homes.count, homes.count + 1);
     }

@@ -22,9 +22,9 @@ static struct {
     ca_lock lock;
     bool complained;
     bool explicit_; /* somebody asked for a policy: worth a line on stderr when it cannot be had */
-    ctxalloc_numa_source *sources; /* SOURCES of them: few processes have one, and what lies among the library's variables makes it touch more pages */
+    ctxalloc_numa_source *sources; /* SOURCES of them */
     uint32_t count;
-    ctxalloc_numa_source process;
+    ctxalloc_numa_source *process;
 } numa;
 
 /* --- what there is ---------------------------------------------------------------------------------------------- */
@@ -326,10 +326,9 @@ void ca_numa_source_init(ctxalloc_numa_source *n, const ca_source *over, const c
     }
 }
 
-/* NULL: no memory. */
-static ctxalloc_numa_source *table_make(void)
+void *ca_numa_table(size_t bytes)
 {
-    size_t bytes = ca_round_up(SOURCES * sizeof(ctxalloc_numa_source), CA_PAGE);
+    bytes = ca_round_up(bytes, CA_PAGE);
     void *p = ca_os_reserve(bytes);
     if (p && ca_os_commit(p, bytes))
         return p;
@@ -343,7 +342,7 @@ const ca_source *ca_numa_source(const ca_numa_policy *policy)
     const ca_source *found = NULL;
     ca_lock_take(&numa.lock);
     if (!numa.sources)
-        numa.sources = table_make();
+        numa.sources = ca_numa_table(SOURCES * sizeof *numa.sources);
     for (uint32_t i = 0; i < numa.count && !found; i++) {
         ca_numa_policy p = policy_of(&numa.sources[i]);
         if (ca_numa_policy_equal(&p, policy))
@@ -386,6 +385,8 @@ const ca_source *ca_numa_start(const ca_source *over, const char *text)
     if (ca_numa.looked == 1)
         return over;
     ca_numa_asked();
-    ca_numa_source_init(&numa.process, over, &policy);
-    return &numa.process.source;
+    if (!numa.process && !(numa.process = ca_numa_table(sizeof *numa.process)))
+        return over;
+    ca_numa_source_init(numa.process, over, &policy);
+    return &numa.process->source;
 }

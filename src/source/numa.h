@@ -67,6 +67,9 @@ bool ca_numa_source_policy(const ca_source *source, ca_numa_policy *policy);
 /* Somebody asked for a policy: when it cannot be had, that is worth a line on stderr. */
 void ca_numa_asked(void);
 
+/* Memory for a table, zero, for good. Few processes need one, and what lies among the library's variables makes all of them touch more pages. NULL: none. */
+void *ca_numa_table(size_t bytes);
+
 /* Tells the kernel: pages of the range that are touched from now on come from where the resolved policy says. false: refused, and counted. */
 bool ca_numa_apply(const ca_numa_policy *policy, void *p, size_t bytes);
 /* STRICT: makes the range resident, on the policy's nodes. false: they are full; the pages may be anywhere then, and are to be purged. */

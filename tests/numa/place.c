@@ -526,6 +526,7 @@ static pid_t fill_node(int node, long kib)
     MUST(child >= 0);
     if (!child) {
         unsigned long mask = 1UL << node;
+        MUST(!prctl(PR_SET_PDEATHSIG, SIGKILL));
         MUST(!syscall(SYS_set_mempolicy, MPOL_BIND, &mask, 65UL));
         for (long left; (left = node_free(node) - kib) > 0;) {
             size_t bytes = ((size_t)(left > 8192 ? left / 2 : left) << 10 & ~(size_t)(PAGE - 1)) + PAGE;
@@ -579,7 +580,7 @@ static void n9_local_goes_elsewhere_when_the_node_is_full(void)
     size_t here = blocks_spread(&first).on[1] + blocks_spread(&second).on[1] + blocks_spread(&third).on[1];
     struct spread s = blocks_spread(&third);
     printf("%zu pages on node 1\n", here);
-    MUST(here > 4 * MIB / PAGE && s.on[0] == s.all);
+    MUST(here > 4 * MIB / PAGE && s.on[0] > s.all / 2 && !s.absent);
     MUST(misplaced(NULL) >= 8 * MIB);
     fill_end(filler);
 }
@@ -619,6 +620,7 @@ static void ca21_strict_fails_cleanly_when_the_node_is_full(void)
         memset(other, 1, MIB);
         free(other);
         int some = of[i] < MIB ? 10 : 3;
+        MUST(all >= (size_t)some * of[i]);
         for (int n = 0; n < some; n++) {
             void *p = chain;
             chain = *(void **)p;

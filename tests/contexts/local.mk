@@ -3,7 +3,7 @@
 
 if HAVE_CMOCKA
 context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks \
-	tests/contexts/threads tests/contexts/run tests/contexts/fork
+	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/numa
 else
 context_tests =
 endif
@@ -38,6 +38,9 @@ tests_contexts_run_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthre
 tests_contexts_fork_SOURCES = tests/contexts/fork.c $(context_headers)
 tests_contexts_fork_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_fork_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_numa_SOURCES = tests/contexts/numa.c $(context_headers)
+tests_contexts_numa_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
+tests_contexts_numa_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
 tests_contexts_exceptions_SOURCES = tests/contexts/exceptions.cc tests/face.h
 tests_contexts_exceptions_CXXFLAGS = $(AM_CXXFLAGS) -fno-builtin
 tests_contexts_exceptions_LDADD = $(top_builddir)/libctxalloc.la

@@ -181,7 +181,7 @@ static void heap_print(ca_heap *heap, void *argument)
     if (heap->target.kind == CA_TARGET_HOME)
         line_print(r->fd, CA_LOAD(&heap->state) == CA_HEAP_OWNED ? "thread's heap" : "heap without a thread", "", ca_heap_number(heap), &policy, &c);
     else
-        line_print(r->fd, "short contexts", "", 0, &policy, &c);
+        line_print(r->fd, "short and medium contexts", "", 0, &policy, &c);
 }
 
 static void context_print(ca_context *context, void *argument)
@@ -212,6 +212,6 @@ API int ctxalloc_numa_report(int fd)
     ca_heap_each(heap_print, &r);
     ca_context_each(context_print, &r);
     if (!r.error && ca_placement_add_global(&c, false, &r.error))
-        line_print(fd, "huge blocks, and chunks of short contexts", "", 0, &(ca_numa_policy){CA_NUMA_DEFAULT, {{0}}}, &c);
+        line_print(fd, "huge blocks, and large chunks of contexts", "", 0, &(ca_numa_policy){CA_NUMA_DEFAULT, {{0}}}, &c);
     return r.error;
 }

@@ -64,17 +64,14 @@ ca_zone *ca_placement_home_slow(unsigned node)
     return zone;
 }
 
-ca_zone *ca_placement_of(const ca_context *c)
+ca_zone *ca_placement_of(ca_context *c)
 {
-    return c->heap ? CA_LOAD(&c->heap->runs.zone) : CA_LOAD(&c->bump.zone);
+    return CA_LOAD(ca_context_zone(c));
 }
 
 void ca_placement_set(ca_context *c, ca_zone *zone)
 {
-    if (c->heap)
-        CA_STORE(&c->heap->runs.zone, zone);
-    else
-        CA_STORE(&c->bump.zone, zone);
+    CA_STORE(ca_context_zone(c), zone);
     ca_lock_take(&c->lock);
     if (c->annex)
         CA_STORE(&c->annex->runs.zone, zone);
@@ -114,7 +111,7 @@ static bool mixed_add(ca_numa_count *count, ca_run_list *list, bool move, int *e
 
 bool ca_placement_add_global(ca_numa_count *count, bool move, int *error)
 {
-    return mixed_add(count, &ca_huge_runs, move, error) && mixed_add(count, &ca_bump_runs, move, error);
+    return mixed_add(count, &ca_huge_runs, move, error) && mixed_add(count, &ca_chunk_runs, move, error);
 }
 
 bool ca_placement_add_huge(ca_numa_count *count, ca_context *c, bool move, int *error)
@@ -142,7 +139,11 @@ bool ca_placement_add_context(ca_numa_count *count, ca_context *c, bool move, in
         (annex && !ca_placement_add_heap(count, annex, move, error)))
         return false;
     chunk_walk w = {count, ca_placement_policy(ca_placement_of(c)), move, true, error};
-    if (!c->heap)
-        ca_bump_each_chunk(&c->bump, chunk_add, &w);
+    if (c->target.kind == CA_TARGET_MEDIUM) {
+        ca_chunk_each(c->chunked.chunks, chunk_add, &w);
+    } else if (!c->heap) {
+        ca_chunk_each(c->bump.used, chunk_add, &w);
+        ca_chunk_each(c->bump.kept, chunk_add, &w);
+    }
     return w.said;
 }

@@ -26,7 +26,7 @@ CA_INLINE void ca_placement_settle(ca_heap *heap)
 
 
 /* Where new memory of a context comes from; NULL: the first zone. */
-ca_zone *ca_placement_of(const ca_context *context);
+ca_zone *ca_placement_of(ca_context *context);
 /* Changes that. zone: held by the caller, for good. */
 void ca_placement_set(ca_context *context, ca_zone *zone);
 
@@ -35,7 +35,7 @@ ca_numa_policy ca_placement_policy(const ca_zone *zone);
 
 /* These add to *count; move: what is misplaced is moved first. false: the kernel does not say, *error is why. */
 bool ca_placement_add_heap(ca_numa_count *count, ca_heap *heap, bool move, int *error);
-/* All that it holds. Of a short one, only by who has it current. */
+/* All that it holds. Of a short or medium one, only by who has it current. */
 bool ca_placement_add_context(ca_numa_count *count, ca_context *context, bool move, int *error);
 /* Its huge blocks. */
 bool ca_placement_add_huge(ca_numa_count *count, ca_context *context, bool move, int *error);

@@ -251,13 +251,13 @@ static void n9_remote_frees_return_home(void)
     MUST_EQUAL(misplaced(NULL), 0);
 }
 
-/* Requests: each is a short context and a long one, some pages, and all of it goes. */
+/* Requests: a context of each kind, some pages, and all of it goes. */
 static void *serve(void *argument)
 {
     int node = *(int *)argument;
-    for (int i = 0; i < 60; i++)
-        for (int kind = 0; kind < 2; kind++) {
-            ctxalloc_context *c = ctxalloc_create(&(ctxalloc_options){.size = sizeof(ctxalloc_options), .lifetime = kind ? CTXALLOC_SHORT : CTXALLOC_LONG});
+    for (int i = 0; i < 40; i++)
+        for (int kind = 0; kind < 3; kind++) {
+            ctxalloc_context *c = ctxalloc_create(&(ctxalloc_options){.size = sizeof(ctxalloc_options), .lifetime = lifetimes[kind]});
             MUST(c);
             for (int k = 0; k < 30; k++) {
                 char *p = ctxalloc_malloc(c, 1000);
@@ -270,7 +270,7 @@ static void *serve(void *argument)
     return NULL;
 }
 
-static void n9_short_contexts_are_on_their_threads_node(void)
+static void n9_contexts_are_on_their_threads_node(void)
 {
     run_on_node(0);
     free(malloc(1));
@@ -844,7 +844,7 @@ static const struct numa_case cases[] = {
     ALL(n9_heaps_of_ended_threads_are_adopted_on_their_node),
     ALL(n9_remote_frees_return_home),
     ALL(n9_memory_does_not_drift),
-    ALL(n9_short_contexts_are_on_their_threads_node),
+    ALL(n9_contexts_are_on_their_threads_node),
     {"n9_memory_does_not_drift_in_long_runs", "two long", n9_memory_does_not_drift_in_long_runs},
     {"ca21_bind_places_every_page", "two", ca21_bind_places_every_page},
     {"ca21_memory_given_back_keeps_its_policy", "two", ca21_memory_given_back_keeps_its_policy},

@@ -102,6 +102,7 @@ static void n9_memory_that_is_refused_is_refused(void)
 /* Each call of a strict commit fails once: it says so, or the memory is there. */
 static void ca21_strict_survives_every_failure(void)
 {
+    bool works = mbind_works();
     char *p = range_of("strict:0");
     unsigned bad = 0;
     for (uint64_t n = 0; n < 20; n++) {
@@ -115,7 +116,7 @@ static void ca21_strict_survives_every_failure(void)
         }
         REQUIRE(ca_os_purge(p, BYTES));
     }
-    REQUIRE(bad == (mbind_works() ? 2 : 1)); /* mprotect; where there is NUMA, populating, too: for the whole megabyte at once */
+    REQUIRE(bad == (works ? 2 : 1)); /* mprotect; where there is NUMA, populating, too: for the whole megabyte at once */
 }
 
 static void ca21_strict_makes_memory_resident(void)

@@ -343,7 +343,7 @@ const ca_source *ca_numa_source(const ca_numa_policy *policy)
     ca_lock_take(&numa.lock);
     if (!numa.sources)
         numa.sources = ca_numa_table(SOURCES * sizeof *numa.sources);
-    for (uint32_t i = 0; i < numa.count && !found; i++) {
+    for (uint32_t i = 0; numa.sources && i < numa.count && !found; i++) {
         ca_numa_policy p = policy_of(&numa.sources[i]);
         if (ca_numa_policy_equal(&p, policy))
             found = &numa.sources[i].source;
@@ -385,7 +385,9 @@ const ca_source *ca_numa_start(const ca_source *over, const char *text)
     if (ca_numa.looked == 1)
         return over;
     ca_numa_asked();
-    if (!numa.process && !(numa.process = ca_numa_table(sizeof *numa.process)))
+    if (!numa.process)
+        numa.process = ca_numa_table(sizeof *numa.process);
+    if (!numa.process)
         return over;
     ca_numa_source_init(numa.process, over, &policy);
     return &numa.process->source;

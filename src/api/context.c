@@ -410,9 +410,9 @@ API int ctxalloc_mark(ctxalloc_context *handle, ctxalloc_mark_t *to)
 {
     ca_context *c;
     int error = to ? resolve_context(handle, &c) : EINVAL;
-    if (error || c->heap)
+    if (error || !c->engine || !c->engine->mark)
         return EINVAL;
-    mark m = {c, ca_bump_mark(&c->bump)};
+    mark m = {c, c->engine->mark(c)};
     if (!m.number)
         return ENOMEM;
     memset(to, 0, sizeof *to);
@@ -424,9 +424,9 @@ API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *from)
 {
     ca_context *c;
     int error = from ? resolve_context(handle, &c) : EINVAL;
-    if (error || c->heap)
+    if (error || !c->engine || !c->engine->rollback)
         return EINVAL;
     mark m;
     memcpy(&m, from, sizeof m);
-    return m.context == c && ca_bump_rollback(&c->bump, m.number) ? 0 : EINVAL;
+    return m.context == c && c->engine->rollback(c, m.number) ? 0 : EINVAL;
 }

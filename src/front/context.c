@@ -8,7 +8,7 @@
 #include "front/process.h"
 #include "heap/remote.h"
 
-enum { WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
+enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
 
 typedef struct ca_callback {
     uint32_t next, when;
@@ -118,6 +118,13 @@ static void *annex_alloc(ca_context *owner, size_t size, size_t align)
     return p;
 }
 
+static void *engine_alloc(ca_context *owner, size_t size, size_t align)
+{
+    void *p = owner->engine->alloc(owner, size, align);
+    ca_account_end_request(&owner->account, p != NULL);
+    return p;
+}
+
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 {
     if (!owner) {
@@ -131,10 +138,10 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     void *p;
     if (owner->current->kind == CA_TARGET_SHORT) {
         p = align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
-        if (!p) {
-            p = ca_bump_alloc(&owner->bump, &owner->account, ca_context_number(owner), size, align);
-            ca_account_end_request(&owner->account, p != NULL);
-        }
+        if (!p)
+            p = engine_alloc(owner, size, align);
+    } else if (owner->engine) {
+        p = engine_alloc(owner, size, align);
     } else {
         p = owned_alloc(owner, owner->heap, size, align);
     }
@@ -147,7 +154,7 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 
 static ca_context *warm_take(ca_heap *home, uint32_t kind)
 {
-    uint32_t i = kind == CA_TARGET_SHORT;
+    uint32_t i = kind - CA_TARGET_LONG;
     ca_context *c = home ? home->warm[i] : NULL;
     if (c) {
         home->warm[i] = c->warm;
@@ -158,7 +165,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 
 static void warm_give(ca_heap *home, ca_context *c)
 {
-    uint32_t i = c->heap == NULL;
+    uint32_t i = c->current->kind - CA_TARGET_LONG;
     if (home && home->warm_count[i] < WARM_MOST) {
         c->warm = home->warm[i];
         home->warm[i] = c;
@@ -225,8 +232,8 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     if (account_move(c, to))
         return;
     ca_context_drop(c, false);
-    if (!c->heap)
-        ca_bump_retire(&c->bump, &c->account, CA_DEAD | ca_context_number(c));
+    if (c->engine)
+        c->engine->retire(c, CA_DEAD | ca_context_number(c));
     c->account.refused = 0;
     (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
@@ -485,14 +492,14 @@ CA_INLINE bool end_quickly(ca_context *c)
     uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | !(c->holder & (CA_HOLDER_LEFT | CA_HOLDER_NEW)) | (c->holder == CA_HOLDER_NEW_BUSY) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
                    c->huge_count | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
     ca_heap *home = ca_thread_home();
-    if (odd || !home || home->warm_count[1] >= WARM_MOST)
+    if (odd || !home || home->warm_count[SHORT] >= WARM_MOST)
         return false;
     CA_STORE(&c->holder, 0);
     CA_STORE(&c->state, CA_CONTEXT_FREE);
     ca_bump_restart(&c->bump);
-    c->warm = home->warm[1];
-    home->warm[1] = c;
-    home->warm_count[1]++;
+    c->warm = home->warm[SHORT];
+    home->warm[SHORT] = c;
+    home->warm_count[SHORT]++;
     return true;
 }
 
@@ -552,13 +559,13 @@ void ca_context_thread_end(ca_heap *home)
         home->own = NULL;
         (void)ca_context_destroy(own);
     }
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < CA_WARM_KINDS; i++)
         while (home->warm[i]) {
             ca_context *c = home->warm[i];
             home->warm[i] = c->warm;
+            home->warm_count[i]--;
             ca_context_retire(c);
         }
-    home->warm_count[0] = home->warm_count[1] = 0;
 }
 
 void ca_context_lock_all(void)

@@ -45,16 +45,12 @@ CA_INLINE ca_context *short_context(ca_target *target)
     return (ca_context *)(void *)target;
 }
 
-static void *short_alloc(ca_context *c, size_t size, size_t align)
-{
-    return ca_bump_alloc(&c->bump, &c->account, ca_context_number(c), size, align);
-}
-
 static void *target_alloc(ca_target *target, size_t size, size_t align)
 {
-    if (target->kind == CA_TARGET_SHORT)
-        return short_alloc(short_context(target), size, align);
-    return ca_heap_memalign(ca_heap_of(target), align, size);
+    if (ca_target_is_heap(target))
+        return ca_heap_memalign(ca_heap_of(target), align, size);
+    ca_context *c = target->context;
+    return c->engine->alloc(c, size, align);
 }
 
 /* A request was refused: what this thread freed comes home, and what lies in caches goes back; then those who asked for it are told.
@@ -73,6 +69,8 @@ CA_COLD static void *alloc_again(size_t size, size_t align)
             ca_remote_flush(home);
         if (ca_target_is_heap(ca_current))
             ca_heap_trim(ca_heap_of(ca_current));
+        else if (c)
+            c->engine->trim(c);
         p = target_alloc(ca_current, size, align);
         if (!p && c) {
             ca_context_press(c);
@@ -101,11 +99,13 @@ static void *plain_malloc(size_t size)
         p = ca_bump_quick(&short_context(target)->bump, size);
         if (CA_LIKELY(p != NULL))
             return p;
-        p = short_alloc(short_context(target), size, CA_GRANULE);
-    } else if (CA_LIKELY(target->kind != CA_TARGET_NONE))
+        p = target_alloc(target, size, CA_GRANULE);
+    } else if (CA_LIKELY(ca_target_is_heap(target)))
         p = ca_heap_malloc(ca_heap_of(target), size);
-    else
+    else if (target->kind == CA_TARGET_NONE)
         return none_alloc(size, CA_GRANULE, false);
+    else
+        p = target_alloc(target, size, CA_GRANULE);
     if (CA_UNLIKELY(!p))
         p = alloc_again(size, CA_GRANULE);
     if (target->kind != CA_TARGET_HOME)
@@ -158,18 +158,79 @@ void *ca_front_plain(size_t align, size_t size)
     return plain_memalign(align, size);
 }
 
-/* --- check=full: the same in other clothes ---------------------------------------------------------------------- */
+/* --- what a pointer is -------------------------------------------------------------------------------------- */
 
-static size_t raw_size(const void *p);
+typedef struct block {
+    ca_granule g;
+    uint32_t tag;
+    ca_context *context; /* of an engine's block */
+} block;
+
+static bool block_is_engines(const block *b)
+{
+    return ca_tag_is_engine(b->tag);
+}
+
+/* false: foreign. Returns only for what may be freed: with checks, a live object; without, anything in a page in use. */
+static bool block_find(const void *p, const char *function, block *b)
+{
+    b->g = ca_region_granule(p);
+    b->context = NULL;
+    if (CA_UNLIKELY(b->g == UINT64_MAX)) {
+        if (ca_region_contains(p))
+            ca_verdict_unused(function, p);
+        return false;
+    }
+    if (CA_UNLIKELY((uintptr_t)p % CA_GRANULE && ca_heap_setting.check))
+        ca_verdict_misaligned(function, p);
+    b->tag = CA_LOAD(&ca_region.entries[ca_granule_page(b->g)].tag);
+    if (CA_UNLIKELY(block_is_engines(b))) {
+        b->context = ca_context_of(ca_granule_page(b->g), b->tag, p);
+        if (!b->context || !b->context->engine || !b->context->engine->is_live(b->context, p))
+            ca_verdict(function, p, b->g);
+        return true;
+    }
+    if (CA_UNLIKELY(!b->tag || (ca_heap_setting.check && !ca_live_test(b->g))))
+        ca_verdict(function, p, b->g);
+    return true;
+}
+
+static size_t block_size(const block *b, const void *p)
+{
+    uint32_t x = b->tag & CA_TAG_CLASS_MASK;
+    if (CA_UNLIKELY(block_is_engines(b)))
+        return b->context->engine->size(b->context, p);
+    return x < CA_TAG_CACHES ? ca_classes[x >> CA_TAG_CLASS_SHIFT].size : ca_large_size(ca_granule_page(b->g));
+}
+
+enum ca_found ca_front_usable(const void *p, size_t *size, const char *function)
+{
+    block b;
+    if (!block_find(p, function, &b))
+        return CA_FOREIGN;
+    *size = block_size(&b, p);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        *size = ca_full_size(p, *size, function);
+    return CA_OURS;
+}
+
+static size_t raw_size(const void *p)
+{
+    block b;
+    return block_find(p, "malloc", &b) ? block_size(&b, p) : 0;
+}
+
+/* --- check=full: the same in other clothes ---------------------------------------------------------------------- */
 
 /* raw: a new block with room for `size` and a trailer. */
 static void *dressed(void *raw, size_t size)
 {
     if (!raw)
         return NULL;
-    size_t usable = raw_size(raw);
-    /* Bumped memory comes back as it is, and huge blocks fresh from the kernel. */
-    bool look = ca_current->kind != CA_TARGET_SHORT && usable < CA_HUGE_PAGES * (size_t)CA_PAGE;
+    block b;
+    size_t usable = block_find(raw, "malloc", &b) ? block_size(&b, raw) : 0;
+    /* Engines' memory comes back as it is, and huge blocks fresh from the kernel. */
+    bool look = !block_is_engines(&b) && b.tag != CA_TAG_HUGE;
     return ca_full_dress(raw, usable, size, look);
 }
 
@@ -208,69 +269,6 @@ void *ca_front_malloc_for(ca_context *owner, size_t size, size_t align)
     if (CA_LIKELY(!ca_heap_setting.full))
         return ca_context_malloc(owner, size, align);
     return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(ca_context_malloc(owner, size + CA_FULL_TRAILER, align), size);
-}
-
-/* --- what a pointer is -------------------------------------------------------------------------------------- */
-
-typedef struct block {
-    ca_granule g;
-    uint32_t tag;
-    ca_context *context; /* of a bumped block */
-} block;
-
-/* Of a short context. */
-static bool block_is_bumped(const block *b)
-{
-    return b->tag == CA_TAG_BUMP || b->tag == CA_TAG_NEST;
-}
-
-/* false: foreign. Returns only for what may be freed: with checks, a live object; without, anything in a page in use. */
-static bool block_find(const void *p, const char *function, block *b)
-{
-    b->g = ca_region_granule(p);
-    b->context = NULL;
-    if (CA_UNLIKELY(b->g == UINT64_MAX)) {
-        if (ca_region_contains(p))
-            ca_verdict_unused(function, p);
-        return false;
-    }
-    if (CA_UNLIKELY((uintptr_t)p % CA_GRANULE && ca_heap_setting.check))
-        ca_verdict_misaligned(function, p);
-    b->tag = CA_LOAD(&ca_region.entries[ca_granule_page(b->g)].tag);
-    if (CA_UNLIKELY(block_is_bumped(b))) {
-        b->context = ca_context_of(ca_granule_page(b->g), b->tag, p);
-        if (!b->context || !ca_bump_is_live(&b->context->bump, p))
-            ca_verdict(function, p, b->g);
-        return true;
-    }
-    if (CA_UNLIKELY(!b->tag || (ca_heap_setting.check && !ca_live_test(b->g))))
-        ca_verdict(function, p, b->g);
-    return true;
-}
-
-static size_t block_size(const block *b, const void *p)
-{
-    uint32_t x = b->tag & CA_TAG_CLASS_MASK;
-    if (CA_UNLIKELY(block_is_bumped(b)))
-        return ca_bump_size(&b->context->bump, p);
-    return x < CA_TAG_CACHES ? ca_classes[x >> CA_TAG_CLASS_SHIFT].size : ca_large_size(ca_granule_page(b->g));
-}
-
-enum ca_found ca_front_usable(const void *p, size_t *size, const char *function)
-{
-    block b;
-    if (!block_find(p, function, &b))
-        return CA_FOREIGN;
-    *size = block_size(&b, p);
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        *size = ca_full_size(p, *size, function);
-    return CA_OURS;
-}
-
-static size_t raw_size(const void *p)
-{
-    block b;
-    return block_find(p, "malloc", &b) ? block_size(&b, p) : 0;
 }
 
 size_t ca_front_good_size(size_t size)
@@ -330,7 +328,7 @@ CA_COLD static enum ca_found full_free(void *p, size_t size, const char *functio
     size_t usable = block_size(&b, p), made = ca_full_size(p, usable, function);
     if (size != SIZE_MAX && size != made)
         ca_verdict_text(function, p, "not of that size");
-    if (block_is_bumped(&b)) { /* nothing is reused before all of it goes */
+    if (block_is_engines(&b)) { /* nothing is reused before all of it goes */
         block_free(&b, p, function);
         return CA_OURS;
     }
@@ -371,11 +369,11 @@ static void block_free(const block *b, void *p, const char *function)
     ca_target *target = ca_current;
     if (CA_LIKELY(is_own(target, b->tag))) {
         own_free(ca_heap_of(target), b, p);
-    } else if (block_is_bumped(b)) {
+    } else if (block_is_engines(b)) {
         ca_context *c = b->context;
-        if (!ca_bump_free(&c->bump, p, target == &c->target))
+        if (!c->engine->free(c, p, target == &c->target))
             ca_verdict(function, p, b->g);
-        if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED) && CA_LOAD(&c->bump.blocks) == CA_LOAD(&c->bump.freed))
+        if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED) && c->engine->is_empty(c))
             ca_context_freed_last(c);
     } else if (b->tag == CA_TAG_HUGE) {
         if (!ca_huge_free(ca_granule_page(b->g), ca_heap_setting.check && !ca_heap_setting.full))
@@ -400,9 +398,9 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
 {
     ca_target *target = ca_current;
     bool huge = b->tag == CA_TAG_HUGE, large = (b->tag & CA_TAG_CLASS_MASK) == CA_TAG_LARGE;
-    if (CA_UNLIKELY(block_is_bumped(b))) {
+    if (CA_UNLIKELY(block_is_engines(b))) {
         bool mine = target == &b->context->target;
-        return (mine ? ca_bump_resize(&b->context->bump, p, size) : size <= old) ? p : NULL;
+        return (mine ? b->context->engine->resize(b->context, p, size) : size <= old) ? p : NULL;
     }
     if (!huge && !large)
         return size <= old && (size > old / SHRINK_PART || old <= SHRINK_LEAST) ? p : NULL;
@@ -536,7 +534,7 @@ ca_inspection ca_front_inspect(const void *p)
     ca_page page = ca_granule_page(b.g);
     b.tag = CA_LOAD(&ca_region.entries[page].tag);
     b.context = ca_context_of(page, b.tag, start);
-    bool live = block_is_bumped(&b) ? b.context && ca_bump_is_live(&b.context->bump, start) : !ca_heap_setting.check || ca_live_test(b.g);
+    bool live = block_is_engines(&b) ? b.context && b.context->engine && b.context->engine->is_live(b.context, start) : !ca_heap_setting.check || ca_live_test(b.g);
     if (!live)
         return found;
     size_t size = block_size(&b, start);
@@ -575,9 +573,17 @@ static bool runs_walk(const ca_run_list *runs, const walk *w)
     return true;
 }
 
+static bool engine_visit(const void *p, size_t size, void *argument)
+{
+    const walk *w = argument;
+    return w->fn(p, ca_heap_setting.full ? ca_full_size(p, size, "walk") : size, w->argument);
+}
+
 void ca_front_walk(ca_context *c, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
 {
     walk w = {fn, argument};
+    if (c->engine && !c->engine->walk(c, engine_visit, &w))
+        return;
     if (!ca_heap_setting.check || (c->heap && !runs_walk(&c->heap->runs, &w)) || (c->annex && !runs_walk(&c->annex->runs, &w)))
         return;
     (void)runs_walk(&c->runs, &w);
@@ -629,14 +635,17 @@ static void usage_add(ca_heap *heap, void *usage)
 }
 
 /* Contexts without a heap are not among the heaps. */
-static void short_add(ca_context *c, void *usage)
+static void engine_add(ca_context *c, void *usage)
 {
     ca_front_usage *u = usage;
     uint32_t state = CA_LOAD(&c->state);
-    if (CA_LOAD(&c->heap) || (state != CA_CONTEXT_LIVE && state != CA_CONTEXT_ADOPTED))
+    const ca_engine *engine = CA_LOAD(&c->engine);
+    if (!engine || (state != CA_CONTEXT_LIVE && state != CA_CONTEXT_ADOPTED))
         return;
-    u->heaps.small_count += CA_LOAD(&c->bump.blocks) - CA_LOAD(&c->bump.freed);
-    u->heaps.small_bytes += ca_bump_live_bytes(&c->bump);
+    uint64_t blocks, bytes;
+    engine->count(c, &blocks, &bytes);
+    u->heaps.small_count += blocks;
+    u->heaps.small_bytes += bytes;
 }
 
 ca_front_usage ca_front_get_usage(void)
@@ -653,7 +662,7 @@ ca_front_usage ca_front_get_usage(void)
     u.committed = region.committed;
     u.free_bytes = region.free;
     u.lost = CA_LOAD(&ca_remote_lost);
-    ca_context_each(short_add, &u);
+    ca_context_each(engine_add, &u);
     return u;
 }
 

@@ -29,7 +29,7 @@ enum ca_found { CA_OURS, CA_FOREIGN };
 enum ca_found ca_front_free(void *p, const char *function);
 /* The same, and with check=full the size is compared. */
 enum ca_found ca_front_free_sized(void *p, size_t size, const char *function);
-/* Calls fn for the live blocks of the context's heaps, in no order, until it says false. With checks only; while nobody allocates or frees there. */
+/* Calls fn for the live blocks of the context, in no order, until it says false; with check=off those of engines only. While nobody allocates or frees there. */
 struct ca_context;
 void ca_front_walk(struct ca_context *context, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
 /* One line on stderr that says what is still live in a context, if anything is. */

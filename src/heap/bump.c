@@ -488,23 +488,39 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     return true;
 }
 
-/* Of the blocks in [at, end). */
-static uint64_t range_live_bytes(const ca_bump *bump, const char *at, const char *end)
+typedef bool visitor(const void *block, size_t size, void *argument);
+
+/* The blocks in [at, end). */
+static bool range_walk(const ca_bump *bump, const char *at, const char *end, visitor *fn, void *argument)
 {
-    uint64_t bytes = 0;
     while (at && at < end) {
         size_t size = ca_bump_size(bump, at);
-        bytes += ca_bump_is_live(bump, at) ? size : 0;
+        if (ca_bump_is_live(bump, at) && !fn(at, size, argument))
+            return false;
         at += size ? size : CA_GRANULE;
     }
-    return bytes;
+    return true;
+}
+
+bool ca_bump_walk(const ca_bump *bump, visitor *fn, void *argument)
+{
+    bool on = range_walk(bump, bump->piece, bump->used ? bump->piece_end : bump->at, fn, argument);
+    for (uint32_t number = bump->used; on && number; number = chunk_at(number)->next)
+        on = range_walk(bump, page_start(chunk_at(number)->page), number == bump->used ? bump->at : chunk_at(number)->used_end, fn, argument);
+    return on;
+}
+
+static bool bytes_add(const void *p, size_t size, void *sum)
+{
+    (void)p;
+    *(uint64_t *)sum += size;
+    return true;
 }
 
 uint64_t ca_bump_live_bytes(const ca_bump *bump)
 {
-    uint64_t bytes = range_live_bytes(bump, bump->piece, bump->used ? bump->piece_end : bump->at);
-    for (uint32_t number = bump->used; number; number = chunk_at(number)->next)
-        bytes += range_live_bytes(bump, page_start(chunk_at(number)->page), number == bump->used ? bump->at : chunk_at(number)->used_end);
+    uint64_t bytes = 0;
+    (void)ca_bump_walk(bump, bytes_add, &bytes);
     return bytes;
 }
 

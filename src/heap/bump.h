@@ -67,6 +67,8 @@ bool ca_bump_is_live(const ca_bump *bump, const void *p);
 const void *ca_bump_start(const ca_bump *bump, const void *p);
 /* Bytes of the block that starts at p. */
 size_t ca_bump_size(const ca_bump *bump, const void *p);
+/* Calls fn for the live blocks until it says false; whether it never did. While nobody allocates or frees. */
+bool ca_bump_walk(const ca_bump *bump, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
 /* Bytes that live blocks may use. Time: proportional to the memory. */
 uint64_t ca_bump_live_bytes(const ca_bump *bump);
 /* Frees all, where the piece is all there is. */

@@ -14,6 +14,7 @@
 
 #include "base/lock.h"
 #include "heap/bump.h"
+#include "heap/engine.h"
 #include "heap/heap.h"
 
 enum { CA_CONTEXT_NAME = 32 };
@@ -31,6 +32,7 @@ typedef struct ca_context {
     uintptr_t holder;     /* the mark of the thread that has it current; with CA_HOLDER_LEFT: of the last that had it; CA_HOLDER_NEW; 0: not live, nobody may */
     ca_target *current;   /* of this or of its heap */
     ca_heap *heap;        /* long: what is current */
+    const ca_engine *engine; /* the others: not NULL iff heap is */
     ca_bump bump;         /* short */
     ca_account account;
     ca_heap *annex;       /* NULL: none yet */

@@ -77,6 +77,8 @@ enum {
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
 };
 
+enum { CA_WARM_KINDS = CA_TARGET_MEDIUM - CA_TARGET_LONG + 1 };
+
 enum ca_heap_state {
     CA_HEAP_FREE,      /* the record holds no heap */
     CA_HEAP_OWNED,     /* a thread has it */
@@ -109,8 +111,8 @@ typedef struct ca_heap {
     uint32_t idle_calls;
     ca_account *account;
     ca_run_list runs;           /* the extents */
-    struct ca_context *warm[2]; /* a thread's: contexts that wait for their next use, by kind */
-    uint32_t warm_count[2];
+    struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
+    uint32_t warm_count[CA_WARM_KINDS];
     struct ca_context *own;     /* a thread's: its CTXALLOC_THREAD */
     uint64_t used_classes;      /* bits: a slab or a magazine was taken since the heap was made or dropped */
     ca_bin class_bins[CA_CLASSES];

@@ -84,7 +84,7 @@ static void block_resize(ca_heap *heap, int i, size_t size)
     if (ca_large_resize(heap, face_page(b->p), size)) {
         REQUIRE(ca_large_size(face_page(b->p)) >= size);
     } else {
-        void *to = tag == CA_TAG_HUGE ? ca_huge_move(heap, face_page(b->p), size) : NULL;
+        void *to = tag == CA_TAG_HUGE ? ca_huge_move(face_page(b->p), size) : NULL;
         if (!to && (to = ca_heap_malloc(heap, size))) {
             memcpy(to, b->p, keep);
             REQUIRE(face_free(heap, b->p));

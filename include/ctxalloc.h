@@ -30,6 +30,7 @@
 #include <ctxalloc/blocks.h>
 #include <ctxalloc/chunks.h>
 #include <ctxalloc/bump.h>
+#include <ctxalloc/file.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,6 +7,7 @@
 #include "base/print.h"
 #include "front/process.h"
 #include "heap/remote.h"
+#include "heap/stored.h"
 
 enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
 
@@ -133,6 +134,8 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     }
     if (owner == ca_context_current())
         return ca_front_plain(align, size);
+    if (owner->stored) /* has a lock of its own */
+        return ca_stored_alloc(owner->stored, size, align);
     if (!ca_context_try(owner))
         return annex_alloc(owner, size, align);
     void *p;
@@ -155,7 +158,7 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 static ca_context *warm_take(ca_heap *home, uint32_t kind)
 {
     uint32_t i = kind - CA_TARGET_LONG;
-    ca_context *c = home ? home->warm[i] : NULL;
+    ca_context *c = home && i < CA_WARM_KINDS ? home->warm[i] : NULL;
     if (c) {
         home->warm[i] = c->warm;
         home->warm_count[i]--;
@@ -166,7 +169,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->current->kind - CA_TARGET_LONG;
-    if (home && home->warm_count[i] < WARM_MOST) {
+    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -246,6 +249,9 @@ ca_context *ca_context_create(const ca_context_settings *s)
         c = ca_process_start() ? ca_context_new(s->kind) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
+    c->stored = s->stored;
+    if (CA_UNLIKELY(s->stored != NULL))
+        s->stored->context = c;
     c->account.soft = s->soft;
     c->account.hard = s->hard;
     c->account.pressed = c->account.refusals = c->account.refused = 0;
@@ -422,7 +428,7 @@ static void context_end(ca_context *c, bool with_parent)
             callbacks_call(c, CA_ON_RESET | CA_ON_DESTROY);
         if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
-        if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
+        if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT && !c->stored)
             ca_front_report_escapes(c);
     }
     bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
@@ -533,6 +539,8 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
+    if (c->stored)
+        return EINVAL; /* its blocks are there to stay */
     if (is_elsewhere(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))

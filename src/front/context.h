@@ -19,6 +19,7 @@ typedef struct ca_context_settings {
     void (*on_pressure)(void *context, size_t used, void *argument);
     void *argument;
     uint32_t escape, flags;
+    struct ca_stored *stored; /* CA_TARGET_STORED */
 } ca_context_settings;
 
 /* What to do with blocks that are live when their context is destroyed; as enum ctxalloc_escape. */

@@ -34,6 +34,7 @@ typedef struct ca_context {
     ca_heap *heap;        /* long: what is current */
     const ca_engine *engine; /* the others: not NULL iff heap is */
     ca_bump bump;         /* short */
+    struct ca_stored *stored; /* the heap in a file */
     ca_account account;
     ca_heap *annex;       /* NULL: none yet */
     ca_run_list runs;     /* huge blocks */

@@ -2,6 +2,7 @@
 
 #include "heap/bump.h"
 #include "heap/context.h"
+#include "heap/stored.h"
 
 /* --- short: heap/bump.h ---------------------------------------------------------------------------------------- */
 
@@ -90,7 +91,7 @@ static const ca_engine bump = {
 
 const ca_engine *ca_engine_of(uint32_t kind)
 {
-    return kind == CA_TARGET_SHORT ? &bump : NULL;
+    return kind == CA_TARGET_SHORT ? &bump : kind == CA_TARGET_STORED ? &ca_stored_engine : NULL;
 }
 
 uint32_t ca_engine_owner(ca_page page, uint32_t tag, const void *p)

@@ -652,7 +652,7 @@ ca_stored_usage ca_stored_get_usage(ca_stored *h)
     return u;
 }
 
-static bool run_walk(ca_stored *h, uint32_t page, uint64_t e, bool (*fn)(void *block, size_t size, void *argument), void *argument)
+static bool run_walk(ca_stored *h, uint32_t page, uint64_t e, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
 {
     char *start = ca_stored_at(h->file.base, page);
     if (ca_stored_kind_of(e) == CA_STORED_LARGE)
@@ -666,11 +666,11 @@ static bool run_walk(ca_stored *h, uint32_t page, uint64_t e, bool (*fn)(void *b
     return true;
 }
 
-void ca_stored_walk(ca_stored *h, bool (*fn)(void *block, size_t size, void *argument), void *argument)
+bool ca_stored_walk(ca_stored *h, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
 {
     bool lock = ca_stored_may_write(h), on = true;
     if (lock && !ca_stored_take(h))
-        return;
+        return false;
     for (unsigned s = 0; s < CA_STORED_SEGMENTS && on; s++) {
         uint32_t end = ca_stored_first(s) + ca_stored_roots_of(h->file.base, CA_STORED_LIVE)->used[s];
         for (uint32_t page = ca_stored_data(s); page < end && on;) {
@@ -681,6 +681,7 @@ void ca_stored_walk(ca_stored *h, bool (*fn)(void *block, size_t size, void *arg
     }
     if (lock)
         ca_stored_drop(h);
+    return on;
 }
 
 /* --- index and control from the truth ---------------------------------------------------------------------------------------- */

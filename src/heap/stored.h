@@ -3,6 +3,7 @@
  *   stored.c         blocks: allocate, free, resize, look up; roots; sync
  *   stored_pages.c   runs of pages: free ones in bins, in the index
  *   stored_open.c    opening, making, recovering, closing; the table of what is mapped
+ *   stored_engine.c  as a kind of context
  *   stored_check.c   whether a file is a valid heap: reads only
  *
  * All state is in the file, also what guards it: a robust lock, that is taken over when its holder was killed; the index is made anew then.  So a heap may
@@ -22,6 +23,7 @@
 enum { CA_STORED_MOST = 64, CA_STORED_WHY = 160 };
 
 struct ca_context;
+struct ca_engine;
 
 typedef struct ca_stored {
     ca_file file;        /* base NULL: this place of the table is free */
@@ -38,7 +40,8 @@ enum ca_stored_flags {
     CA_STORED_SHARED = 8,    /* other processes may open it, too */
     CA_STORED_CLIENT = 16,   /* blocks may be written, all else is mapped for reading only */
     CA_STORED_RESTORE = 32,  /* take the last checkpoint whatever is live */
-    CA_STORED_IN_MEMORY = 64 /* make it volatile */
+    CA_STORED_IN_MEMORY = 64, /* make it volatile */
+    CA_STORED_IS_SYNCED = 128 /* it has it for itself, and there was no change since the last sync */
 };
 
 typedef struct ca_stored_settings {
@@ -96,13 +99,15 @@ ca_stored_place ca_stored_inspect(ca_stored *heap, const void *p);
 /* offset 0: no root of this name any more. EINVAL: name too long or empty, or not a live block; ENOSPC: too many names. */
 int ca_stored_root_set(ca_stored *heap, const char *name, uint64_t offset);
 uint64_t ca_stored_root_get(ca_stored *heap, const char *name); /* 0: none */
-/* fn for each live block, by address, until it says false; it may call nothing of the heap. O(pages). */
-void ca_stored_walk(ca_stored *heap, bool (*fn)(void *block, size_t size, void *argument), void *argument);
+/* fn for each live block, by address, until it says false, and whether it never did; it may call nothing of the heap. O(pages). */
+bool ca_stored_walk(ca_stored *heap, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
 
 typedef struct ca_stored_usage {
     uint64_t blocks, bytes, pages, held_pages;
 } ca_stored_usage;
 ca_stored_usage ca_stored_get_usage(ca_stored *heap);
+
+extern const struct ca_engine ca_stored_engine;
 
 /* --- between the parts -------------------------------------------------------------------------------------------- */
 

@@ -361,7 +361,7 @@ int ca_stored_close(ca_stored *h)
     ca_file file = h->file;
     if (ca_stored_may_write(h) && h->process == ca_os_process() && !is_volatile(h)) {
         (void)ca_os_file_set_lock(file.fd, OPENING, CA_OS_LOCK_ALONE, true);
-        error = ca_stored_sync(h);
+        error = h->flags & CA_STORED_IS_SYNCED ? 0 : ca_stored_sync(h);
         bool last = !(h->flags & CA_STORED_SHARED) || ca_os_file_set_lock(file.fd, WRITERS, CA_OS_LOCK_ALONE, false) == 0;
         if (!error && last)
             error = state_set(h, false);

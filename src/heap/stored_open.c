@@ -340,8 +340,10 @@ ca_stored *ca_stored_open(const ca_stored_settings *s, int *error)
     if (!*error)
         *error = heap_open(&h, s, first, s->why);
     ca_stored *place = NULL;
-    if (!*error && h.flags & CA_STORED_SHARED && first)
+    if (!*error && h.flags & CA_STORED_SHARED && first) {
         *error = ca_os_file_set_lock(h.file.fd, WRITERS, CA_OS_LOCK_SHARED, false);
+        *error = *error ? fail(s->why, *error, "it cannot be locked") : 0;
+    }
     if (!*error) {
         place = table_add(&h);
         *error = place ? 0 : fail(s->why, EMFILE, "too many heaps are open");

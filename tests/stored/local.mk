@@ -1,5 +1,8 @@
 # Heaps in files and shared memory (N4, N10); docs/files.md says which test shows which promise.
 stored_programs = tests/stored/files tests/stored/steps tests/stored/shared tests/stored/kill tests/stored/power
+if FAULTS
+stored_programs += tests/stored/faults
+endif
 check_PROGRAMS += $(stored_programs)
 TESTS += $(stored_programs)
 
@@ -28,3 +31,5 @@ check-kill: tests/stored/kill tests/stored/power
 
 tests_stored_steps_SOURCES = tests/stored/steps.c $(stored_headers)
 tests_stored_steps_LDADD = $(top_builddir)/libcore.la -lpthread
+tests_stored_faults_SOURCES = tests/stored/faults.c $(stored_headers)
+tests_stored_faults_LDADD = $(top_builddir)/libcore.la -lpthread

@@ -58,7 +58,7 @@ static void block_change(ca_stored *h, int i, size_t size)
 /* Resized where it is: there all the time. */
 static void block_stretch(ca_stored *h, int i, size_t size)
 {
-    (void)ca_stored_resize(h, h->file.base + journal->offsets[i], size);
+    REQUIRE(ca_stored_resize(h, h->file.base + journal->offsets[i], size));
 }
 
 static void root_change(ca_stored *h, const char *name, int i)
@@ -77,7 +77,10 @@ static void work(ca_stored *h)
     block_make(h, 21, 9000, 16384);
     block_make(h, 22, 300000, CA_GRANULE); /* the file grows */
     root_change(h, "root", 3);
-    block_stretch(h, 20, 40000);
+    block_make(h, 12, 80000, CA_GRANULE);
+    block_make(h, 13, 80000, CA_GRANULE);
+    block_drop(h, 13);
+    block_stretch(h, 12, 120000); /* into what was another block's */
     block_stretch(h, 22, 100000);
     block_stretch(h, 22, 200000);
     block_change(h, 5, 2000);

@@ -33,6 +33,12 @@ static bool is_live(const ca_context *c)
     return CA_LOAD(&c->state) == CA_CONTEXT_LIVE;
 }
 
+CA_INLINE void begin(void)
+{
+    if (CA_UNLIKELY(!CA_LOAD(&ca_face_begun)))
+        ca_face_begin();
+}
+
 /* The context behind a handle, NULL for the global one. false: none, and *error says why. */
 static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
 {
@@ -41,6 +47,7 @@ static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
     if (handle == CTXALLOC_GLOBAL)
         return true;
     if (handle == CTXALLOC_THREAD) {
+        begin();
         *c = ca_context_own();
         *error = ENOMEM;
         return *c != NULL;
@@ -69,6 +76,7 @@ static void *fail(int error)
 API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
 {
     ca_context_settings s = {.kind = CA_TARGET_LONG};
+    begin();
     if (o) {
         int error;
         if (o->size < sizeof *o || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags ||
@@ -88,15 +96,39 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
     return c ? outside(c) : fail(ENOMEM);
 }
 
+CA_NOINLINE static ctxalloc_context *switch_slow(ctxalloc_context *to)
+{
+    ca_context *from = ca_context_current(), *c;
+    int error;
+    if (!resolve(to, &c, &error))
+        return fail(error);
+    return ca_context_switch(c) ? outside(from) : fail(EBUSY);
+}
+
+/* ca_context_switch without its rare cases: first switches, errors, threads that have no heap yet. */
 API ctxalloc_context *ctxalloc_switch(ctxalloc_context *to)
 {
+    uintptr_t mark = ca_context_mark();
     ca_context *from = ca_current->context, *c = inside(to);
-    int error;
-    if ((uintptr_t)to <= (uintptr_t)CTXALLOC_THREAD && CA_UNLIKELY(!resolve(to, &c, &error)))
-        return fail(error);
-    if (CA_UNLIKELY(!ca_context_switch_fast(c)))
-        return fail(is_live(c) ? EBUSY : EINVAL);
-    return outside(from);
+    bool leaves = from && CA_LIKELY(CA_LOAD(&from->holder) == mark);
+    if (CA_LIKELY((uintptr_t)to > (uintptr_t)CTXALLOC_THREAD && CA_LOAD_ACQUIRE(&c->holder) & CA_HOLDER_LEFT)) {
+        if (CA_LIKELY(leaves)) {
+            CA_STORE(&c->holder, mark);
+            CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+            ca_current = c->current;
+            return outside(from);
+        }
+        if (CA_LIKELY(!from && ca_home)) {
+            CA_STORE(&c->holder, mark);
+            ca_current = c->current;
+            return CTXALLOC_GLOBAL;
+        }
+    } else if (to == CTXALLOC_GLOBAL && leaves && CA_LIKELY(ca_home != NULL)) {
+        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+        ca_current = &ca_home->target;
+        return outside(from);
+    }
+    return switch_slow(to);
 }
 
 API ctxalloc_context *ctxalloc_current(void)

@@ -36,6 +36,13 @@ void ca_os_write(int fd, const char *text, size_t length);
 size_t ca_os_address_space_limit(void); /* bytes; SIZE_MAX: none */
 /* Where the dynamic loader's code lies; 0 bytes: there is none. */
 void ca_os_loader(uintptr_t *start, size_t *bytes);
+/* A pointer that the dynamic loader keeps for itself, and what is to be in its place. */
+typedef struct ca_diversion {
+    const void *from, *to;
+} ca_diversion;
+/* In the loader's constant data (what it made read-only after its start), every `from` becomes its `to`. false: not all were found there, nothing changed. Takes two
+ * system calls. */
+bool ca_os_divert_loader(const ca_diversion *diversions, unsigned count);
 bool ca_os_secure(void);                /* AT_SECURE: do not trust the environment */
 
 /* --- files ---  Calls that return int give 0 or an errno value. */

@@ -146,17 +146,53 @@ size_t ca_os_address_space_limit(void)
     return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur;
 }
 
+/* The loader's segments of a type: the first and the last byte, from its start. 0: none. */
+static uintptr_t loader_segments(uint32_t type, uintptr_t *first, uintptr_t *end)
+{
+    uintptr_t start = (uintptr_t)getauxval(AT_BASE);
+    *first = UINTPTR_MAX;
+    *end = 0;
+    if (!start)
+        return 0;
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)start;
+    const Elf64_Phdr *segments = (const Elf64_Phdr *)(start + header->e_phoff);
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        const Elf64_Phdr *s = &segments[i];
+        if (s->p_type != type)
+            continue;
+        *first = s->p_vaddr < *first ? s->p_vaddr : *first;
+        *end = s->p_vaddr + s->p_memsz > *end ? s->p_vaddr + s->p_memsz : *end;
+    }
+    return *end ? start : 0;
+}
+
 void ca_os_loader(uintptr_t *start, size_t *bytes)
 {
-    *start = (uintptr_t)getauxval(AT_BASE);
-    *bytes = 0;
-    if (!*start)
-        return;
-    const Elf64_Ehdr *header = (const Elf64_Ehdr *)*start;
-    const Elf64_Phdr *segments = (const Elf64_Phdr *)(*start + header->e_phoff);
-    for (unsigned i = 0; i < header->e_phnum; i++)
-        if (segments[i].p_type == PT_LOAD && segments[i].p_vaddr + segments[i].p_memsz > *bytes)
-            *bytes = segments[i].p_vaddr + segments[i].p_memsz;
+    uintptr_t first;
+    *start = loader_segments(PT_LOAD, &first, bytes);
+}
+
+bool ca_os_divert_loader(const ca_diversion *d, unsigned count)
+{
+    uintptr_t first, last, start = loader_segments(PT_GNU_RELRO, &first, &last);
+    uintptr_t pages = (start + first) & ~(uintptr_t)(ca_os_page_size() - 1), end = (start + last) & ~(uintptr_t)(ca_os_page_size() - 1);
+    void **words = (void **)((start + first + sizeof(void *) - 1) & ~(sizeof(void *) - 1)), **stop = (void **)(start + last);
+    unsigned found = 0;
+    for (void **w = words; start && w < stop; w++)
+        for (unsigned i = 0; i < count; i++)
+            found |= (unsigned)(*w == d[i].from) << i;
+    if (found != (1U << count) - 1)
+        return false;
+    int saved = errno;
+    bool open = mprotect((void *)pages, end - pages, PROT_READ | PROT_WRITE) == 0;
+    for (void **w = words; open && w < stop; w++)
+        for (unsigned i = 0; i < count; i++)
+            if (*w == d[i].from)
+                __atomic_store_n(w, (void *)(uintptr_t)d[i].to, __ATOMIC_RELAXED);
+    if (open)
+        (void)mprotect((void *)pages, end - pages, PROT_READ);
+    errno = saved;
+    return open;
 }
 
 bool ca_os_secure(void)
@@ -280,7 +316,7 @@ int ca_os_directory_sync(const char *path)
 {
     char directory[4096] = ".";
     size_t length = 0, cut = 0;
-    for (; path[length] && length < sizeof directory - 1; length++)
+    for (; length < sizeof directory - 1 && path[length]; length++)
         cut = path[length] == '/' ? length + 1 : cut;
     for (size_t i = 0; i < cut; i++)
         directory[i] = path[i];

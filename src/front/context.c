@@ -40,8 +40,6 @@ CA_COLD ca_target *ca_context_home(void)
     return home ? &home->target : &ca_target_none;
 }
 
-/* Never part of another function: ctxalloc_run calls it on both sides of the program's function, where a coroutine may come back in another thread, and
- * a compiler takes it that the address of a thread's variable stays what it was. */
 bool ca_context_take_new(ca_context *c)
 {
     uintptr_t fresh = CA_HOLDER_NEW;
@@ -53,9 +51,29 @@ bool ca_context_take_new(ca_context *c)
     return true;
 }
 
+/* Never part of another function: ctxalloc_run calls it on both sides of the program's function, where a coroutine may come back in another thread, and
+ * a compiler takes it that the address of a thread's variable stays what it was. */
 CA_NOINLINE bool ca_context_switch(ca_context *to)
 {
-    return ca_context_switch_fast(to);
+    uintptr_t mark = ca_context_mark();
+    ca_context *from = ca_current->context;
+    if (to == from)
+        return true;
+    if (to) {
+        if (CA_LOAD_ACQUIRE(&to->holder) & CA_HOLDER_LEFT)
+            CA_STORE(&to->holder, mark);
+        else if (!ca_context_take_new(to))
+            return false;
+    }
+    if (from) {
+        if (CA_UNLIKELY(CA_LOAD(&from->holder) != mark))
+            ca_context_in_two_threads(from);
+        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+    } else if (CA_UNLIKELY(ca_current->kind == CA_TARGET_NONE)) {
+        (void)ca_context_home(); /* so that the thread's end is seen */
+    }
+    ca_current = to ? to->current : ca_context_home();
+    return true;
 }
 
 ca_context *ca_context_own(void)
@@ -169,7 +187,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->current->kind - CA_TARGET_LONG;
-    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST) {
+    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST && !c->runs.zone) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -241,12 +259,23 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
 
+static ca_context *context_make(const ca_context_settings *s)
+{
+    ca_zone *zone = NULL;
+    if (s->source && !(zone = ca_zone_hold(s->source)))
+        return NULL;
+    ca_context *c = ca_context_new(s->kind, zone);
+    if (!c && zone)
+        ca_zone_drop(zone);
+    return c;
+}
+
 ca_context *ca_context_create(const ca_context_settings *s)
 {
     ca_heap *home = ca_thread_home();
-    ca_context *c = warm_take(home, s->kind);
+    ca_context *c = CA_LIKELY(!s->source) ? warm_take(home, s->kind) : NULL;
     if (CA_UNLIKELY(!c))
-        c = ca_process_start() ? ca_context_new(s->kind) : NULL;
+        c = ca_process_start() ? context_make(s) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
     c->stored = s->stored;
@@ -404,7 +433,7 @@ static void context_clear(ca_context *c)
         tree_remove(c);
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
-    ca_context_drop(c, c->heap != NULL);
+    ca_context_drop(c, c->heap != NULL && !c->runs.zone);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
     warm_give(ca_thread_home(), c);

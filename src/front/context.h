@@ -20,6 +20,7 @@ typedef struct ca_context_settings {
     void *argument;
     uint32_t escape, flags;
     struct ca_stored *stored; /* CA_TARGET_STORED */
+    const ca_source *source; /* NULL: the process's */
 } ca_context_settings;
 
 /* What to do with blocks that are live when their context is destroyed; as enum ctxalloc_escape. */
@@ -46,29 +47,6 @@ ca_target *ca_context_home(void);
 CA_INLINE uintptr_t ca_context_mark(void)
 {
     return (uintptr_t)&ca_current;
-}
-
-CA_INLINE bool ca_context_switch_fast(ca_context *to)
-{
-    uintptr_t mark = ca_context_mark();
-    ca_context *from = ca_current->context;
-    if (CA_UNLIKELY(to == from))
-        return true;
-    if (CA_LIKELY(to != NULL)) {
-        if (CA_LIKELY(CA_LOAD_ACQUIRE(&to->holder) & CA_HOLDER_LEFT))
-            CA_STORE(&to->holder, mark);
-        else if (!ca_context_take_new(to))
-            return false;
-    }
-    if (CA_LIKELY(from != NULL)) {
-        if (CA_UNLIKELY(CA_LOAD(&from->holder) != mark))
-            ca_context_in_two_threads(from);
-        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
-    } else if (CA_UNLIKELY(ca_current->kind == CA_TARGET_NONE)) {
-        (void)ca_context_home(); /* so that the thread's end is seen */
-    }
-    ca_current = to ? to->current : ca_context_home();
-    return true;
 }
 
 /* For one call, whatever is current; any thread. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.

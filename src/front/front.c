@@ -14,7 +14,6 @@
 #include "heap/verdict.h"
 
 struct ca_outsiders ca_outsiders;
-_Static_assert((int)CA_FAST_MAX <= (int)CA_STDIO_LEAST, "the fast path of contexts gives no buffer to a stream");
 
 /* realloc leaves a block of more than SHRINK_LEAST bytes when less than this part of it is used, so that shrinking gives memory back. */
 enum { SHRINK_PART = 2, SHRINK_LEAST = 64 };
@@ -387,6 +386,28 @@ CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
     return CA_OURS;
 }
 
+/* What block_find found. */
+static bool is_still_there(const block *b)
+{
+    return CA_LOAD(&ca_region.entries[ca_granule_page(b->g)].tag) == b->tag && (!ca_heap_setting.check || ca_heap_setting.full || ca_live_test(b->g));
+}
+
+/* A block of another heap, whose context may be going just now. false: it is gone. */
+static bool others_free(ca_heap *home, const block *b, void *p)
+{
+    uint32_t generation = ca_remote_generation(b->tag);
+    ca_context *c = ca_heap_at(b->tag >> CA_TAG_HEAP_SHIFT)->target.context;
+    ca_heap *heap = c ? CA_LOAD(&c->heap) : NULL;
+    bool tried = heap && (b->tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT == 0 && ca_context_try(c), there = is_still_there(b);
+    if (there && tried)
+        own_free(heap, b, p);
+    else if (there)
+        ca_remote_free(home, b->tag, generation, p);
+    if (tried)
+        ca_context_done(c);
+    return there;
+}
+
 static void block_free(const block *b, void *p, const char *function)
 {
     ca_target *target = ca_current;
@@ -403,14 +424,10 @@ static void block_free(const block *b, void *p, const char *function)
             ca_verdict(function, p, b->g);
     } else {
         ca_heap *home = ca_thread_home();
-        ca_context *c = ca_heap_at(b->tag >> CA_TAG_HEAP_SHIFT)->target.context;
-        if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0) {
+        if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0)
             own_free(home, b, p);
-        } else if (c && c->heap && (b->tag ^ c->heap->tag) >> CA_TAG_HEAP_SHIFT == 0 && ca_context_try(c)) {
-            own_free(c->heap, b, p);
-            ca_context_done(c);
-        } else
-            ca_remote_free(home, b->tag, p);
+        else if (!others_free(home, b, p))
+            ca_verdict(function, p, b->g);
     }
 }
 
@@ -678,7 +695,7 @@ bool ca_front_trim(void)
     ca_heap *home = ca_thread_home();
     if (home)
         ca_heap_trim(home);
-    ca_region_purge(0, UINT32_MAX, UINT32_MAX);
+    ca_region_purge_all();
     return home != NULL;
 }
 

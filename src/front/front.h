@@ -82,7 +82,9 @@ void ca_front_print_stats(int fd);
 /* The heap that malloc takes from in this thread: its own, or the context it switched to. */
 extern __thread ca_target *ca_current __attribute__((tls_model("initial-exec")));
 
-/* The thread's own heap, attached on first use. NULL: there is no memory, or the thread has passed its teardown. */
+/* The thread's own heap. NULL: none yet, or not any more. */
+extern __thread ca_heap *ca_home __attribute__((tls_model("initial-exec")));
+/* The same, attached on first use. NULL: there is no memory, or the thread has passed its teardown. */
 ca_heap *ca_thread_home(void);
 /* A heap for one call of a thread that has passed its teardown; to be given back by ca_thread_return. */
 ca_heap *ca_thread_borrow(void);

@@ -69,7 +69,7 @@ static ca_page page_of(const void *p)
 static ca_node common_take(uint64_t pages)
 {
     if (!common.heap)
-        common.heap = ca_heap_create_for(NULL, NULL, 0);
+        common.heap = ca_heap_create_for(NULL, NULL, 0, NULL);
     ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
     if (node)
         memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
@@ -87,8 +87,10 @@ static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t numb
 
 /* --- chunks -------------------------------------------------------------------------------------------------- */
 
-static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes)
+static uint32_t chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
 {
+    if (zone) /* whole runs: nothing is shared with others */
+        bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
     uint32_t number = ca_pool_take(&ca_region.chunks);
     ca_page pages = (ca_page)(bytes / CA_PAGE);
     if (!number)
@@ -99,7 +101,7 @@ static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes
     *c = (chunk){.context = context, .pages = pages};
     if (!ca_account_charge(account, bytes))
         goto refused;
-    if (bytes <= CHUNK_MOST) {
+    if (bytes <= CHUNK_MOST && !zone) {
         ca_lock_take(&common.lock);
         c->node = common_take(pages);
         c->page = c->node ? (ca_page)common.heap->pages.nodes[c->node].offset : 0;
@@ -107,7 +109,7 @@ static uint32_t chunk_take(ca_account *account, uint32_t context, uint64_t bytes
         if (!c->node)
             goto none;
     } else {
-        ca_run run = ca_region_take(pages, 1, NULL);
+        ca_run run = ca_region_take(zone, pages, 1, NULL);
         if (!run.pages)
             goto none;
         c->page = run.page;
@@ -340,15 +342,16 @@ bool ca_bump_was_block(const ca_bump *bump, const void *p)
 
 static void piece_load(ca_bump *bump)
 {
-    bump->at = bump->start = bump->piece;
+    bump->start = bump->piece;
+    CA_STORE(&bump->at, bump->piece);
     bump->end = bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
     bump->words = bump->starts;
 }
 
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
-    if (!bump->piece && !bump->used && bytes <= CA_PIECE_BYTES) {
-        bump->piece = piece_take(account, context);
+    if (!bump->piece && !bump->used && !bump->zone && bytes <= CA_PIECE_BYTES) {
+        CA_STORE(&bump->piece, piece_take(account, context));
         if (bump->piece) {
             piece_load(bump);
             return true;
@@ -357,9 +360,9 @@ static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size
     uint32_t number = kept_take(bump, bytes);
     if (!number) {
         uint64_t wanted = ca_size_min(ca_size_max(bump->chunk_bytes, CHUNK_LEAST), CHUNK_MOST), least = ca_round_up(bytes, CA_PAGE);
-        number = chunk_take(account, context, ca_size_max(wanted, least));
+        number = chunk_take(bump->zone, account, context, ca_size_max(wanted, least));
         if (!number && wanted > least)
-            number = chunk_take(account, context, least);
+            number = chunk_take(bump->zone, account, context, least);
         if (!number)
             return false;
         bump->chunk_bytes += (uint64_t)chunk_at(number)->pages * CA_PAGE;
@@ -502,11 +505,25 @@ static bool range_walk(const ca_bump *bump, const char *at, const char *end, vis
     return true;
 }
 
+/* Of a chunk, as far as blocks go.  The owner may be moving on: `at` need not lie in the chunk in use, and a chunk that a reset gives back may be anything by now. */
+static bool chunk_walk(const ca_bump *bump, uint32_t number, const char *at, bool in_use, visitor *fn, void *argument)
+{
+    const chunk *c = chunk_at(number);
+    ca_page page = CA_LOAD(&c->page), pages = CA_LOAD(&c->pages);
+    if (!ca_region_has_page(page) || CA_LOAD(&ca_region.entries[page].number) != number || CA_LOAD(&ca_region.entries[page].tag) != CA_TAG_BUMP)
+        return true;
+    const char *start = page_start(page), *end = in_use ? at : CA_LOAD(&c->used_end);
+    return (size_t)(end - start) > (size_t)pages * CA_PAGE || range_walk(bump, start, end, fn, argument);
+}
+
 bool ca_bump_walk(const ca_bump *bump, visitor *fn, void *argument)
 {
-    bool on = range_walk(bump, bump->piece, bump->used ? bump->piece_end : bump->at, fn, argument);
-    for (uint32_t number = bump->used; on && number; number = chunk_at(number)->next)
-        on = range_walk(bump, page_start(chunk_at(number)->page), number == bump->used ? bump->at : chunk_at(number)->used_end, fn, argument);
+    const char *at = CA_LOAD_ACQUIRE(&bump->at), *piece = CA_LOAD(&bump->piece); /* in this order: see blocks_end */
+    uint32_t used = CA_LOAD_ACQUIRE(&bump->used);
+    const char *piece_end = used ? CA_LOAD(&bump->piece_end) : at;
+    bool on = !piece || (size_t)(piece_end - piece) > CA_PIECE_BYTES || range_walk(bump, piece, piece_end, fn, argument);
+    for (uint32_t number = used; on && number; number = CA_LOAD(&chunk_at(number)->next))
+        on = chunk_walk(bump, number, at, number == used, fn, argument);
     return on;
 }
 
@@ -544,7 +561,7 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
         chunk_give(account, number, dead);
     }
     ca_pool_give_chain(&ca_region.chunks, &bump->marks);
-    bump->used = 0;
+    CA_STORE(&bump->used, 0);
     bump->chunk_bytes = keep ? bump->chunk_bytes : 0;
     piece_load(bump);
     ca_bump_restart(bump);
@@ -554,7 +571,7 @@ void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead)
 {
     if (bump->piece)
         piece_give(account, bump->piece, dead);
-    bump->piece = NULL;
+    CA_STORE(&bump->piece, NULL);
     piece_load(bump);
 }
 
@@ -595,17 +612,17 @@ static uint64_t chunk_unload(ca_bump *bump)
 {
     uint32_t number = bump->used;
     uint64_t freed = starts_clear(bump, page_start(chunk_at(number)->page), bump->at);
-    bump->used = chunk_at(number)->next;
+    CA_STORE(&bump->used, chunk_at(number)->next);
     chunk_keep(bump, number);
     if (bump->used) {
         const chunk *c = chunk_at(bump->used);
         bump->start = page_start(c->page);
         bump->words = ca_live_at(ca_page_granule(c->page));
         bump->end = bump->start + (size_t)c->pages * CA_PAGE;
-        bump->at = c->used_end;
+        CA_STORE(&bump->at, c->used_end);
     } else {
         piece_load(bump);
-        bump->at = bump->piece ? bump->piece_end : NULL;
+        CA_STORE(&bump->at, bump->piece ? bump->piece_end : NULL);
     }
     bump->high = NULL;
     return freed;
@@ -630,7 +647,8 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     char *at = m->at ? m->at : bump->piece;
     freed += starts_clear(bump, at, bump->at);
     bump->high = bump->at > bump->high ? bump->at : bump->high;
-    bump->at = bump->floor = at;
+    bump->floor = at;
+    CA_STORE(&bump->at, at);
     bump->last = NULL;
     bump->blocks = m->blocks;
     __atomic_fetch_sub(&bump->freed, freed, __ATOMIC_RELAXED);

@@ -34,6 +34,7 @@ typedef struct ca_bump {
     uint64_t blocks;        /* handed out; less `freed`: live */
     uint64_t freed;         /* any thread */
     ca_live_word starts[2]; /* of the piece */
+    ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
     uint32_t marks;         /* records, newest first */
     uint32_t retreats;      /* counts twice for each block that is taken back: odd meanwhile, see ca_bump_size */
 } ca_bump;
@@ -74,7 +75,7 @@ uint64_t ca_bump_live_bytes(const ca_bump *bump);
 /* Frees all, where the piece is all there is. */
 CA_INLINE void ca_bump_restart(ca_bump *bump)
 {
-    bump->at = bump->piece;
+    CA_STORE(&bump->at, bump->piece);
     bump->last = bump->high = bump->floor = NULL;
     bump->blocks = bump->freed = 0;
     bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};

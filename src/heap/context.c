@@ -43,7 +43,7 @@ void ca_context_each(void (*fn)(ca_context *c, void *argument), void *argument)
         fn(c, argument);
 }
 
-ca_context *ca_context_new(uint32_t kind)
+ca_context *ca_context_new(uint32_t kind, ca_zone *zone)
 {
     uint32_t number = ca_pool_take(&ca_region.contexts);
     if (!number)
@@ -54,13 +54,14 @@ ca_context *ca_context_new(uint32_t kind)
     memset(c, 0, sizeof *c);
     c->next_of_all = next;
     c->runs.owner = number;
+    c->runs.zone = c->bump.zone = zone;
     if (!known)
         enlist(c);
     target_init(c, kind);
     c->account.parent = &ca_account_process;
     c->engine = ca_engine_of(kind);
     if (!c->engine) {
-        c->heap = ca_heap_create_for(c, &c->account, number);
+        c->heap = ca_heap_create_for(c, &c->account, number, zone);
         if (!c->heap) {
             ca_pool_give_list(&ca_region.contexts, number, number);
             return NULL;
@@ -76,7 +77,7 @@ ca_heap *ca_context_annex_take(ca_context *c)
 {
     ca_lock_take(&c->lock);
     if (!c->annex)
-        c->annex = ca_heap_create_for(c, &c->account, ca_context_number(c));
+        c->annex = ca_heap_create_for(c, &c->account, ca_context_number(c), c->runs.zone);
     if (c->annex)
         return c->annex;
     ca_lock_drop(&c->lock);
@@ -117,6 +118,9 @@ void ca_context_retire(ca_context *c)
     }
     CA_ASSERT(c->account.used == 0);
     c->heap = NULL;
+    if (c->runs.zone)
+        ca_zone_drop(c->runs.zone);
+    c->runs.zone = NULL;
     ca_pool_give_list(&ca_region.contexts, number, number);
 }
 

@@ -94,8 +94,8 @@ CA_INLINE void ca_context_done(ca_context *context)
 /* Follows adoption: who answers for the context's blocks now. NULL: nobody, they are global. */
 ca_context *ca_context_resolve(ca_context *context);
 
-/* Empty, of a kind of ca_target, under the process's account. NULL: no memory. */
-ca_context *ca_context_new(uint32_t kind);
+/* Empty, of a kind of ca_target, under the process's account. zone: held by the caller, the context's from now on; NULL: the first one. NULL: no memory. */
+ca_context *ca_context_new(uint32_t kind, ca_zone *zone);
 /* All blocks cease to be. keep: memory stays for what comes next, where that is cheap. */
 void ca_context_drop(ca_context *context, bool keep);
 /* What is left goes, the record too. pre: dropped */

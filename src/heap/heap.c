@@ -132,7 +132,7 @@ static void partial_remove(ca_bin *bin, ca_slab *slab)
 static uint32_t slab_record(ca_heap *heap)
 {
     if (!heap->spare_slabs)
-        heap->spare_slabs = ca_pool_take_list(&ca_region.slabs, SLAB_BATCH);
+        heap->spare_slabs = ca_pool_take_list(&ca_region.slabs, heap->target.context ? 1 : SLAB_BATCH);
     uint32_t number = heap->spare_slabs;
     if (number)
         heap->spare_slabs = *ca_pool_link(&ca_region.slabs, number);
@@ -250,7 +250,8 @@ static void side_step(ca_heap *heap, uint32_t most)
     unsigned class = heap->idle_hand;
     ca_bin *bin = &heap->class_bins[class];
     ca_cache *cache = &heap->caches[class];
-    if (!bin->busy && bin->depot) {
+    bool busy = heap->busy_classes >> class & 1;
+    if (!busy && bin->depot) {
         ca_magazine *m = ca_magazine_at(bin->depot);
         uint32_t count = m->count < most ? m->count : most;
         uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count);
@@ -261,7 +262,7 @@ static void side_step(ca_heap *heap, uint32_t most)
             ca_heap_give_magazine(heap, depot_pop(bin));
         return;
     }
-    if (!bin->busy && cache_is_loaded(cache)) {
+    if (!busy && cache_is_loaded(cache)) {
         uint32_t all = (uint32_t)(cache->top - ca_magazine_at(ca_magazine_of(cache->limit))->slot);
         if (all > IDLE_KEEP) {
             (void)cache_spill(heap, class, all - IDLE_KEEP < most ? all - IDLE_KEEP : most);
@@ -270,7 +271,7 @@ static void side_step(ca_heap *heap, uint32_t most)
     }
     if (heap->idle_calls-- == 0) {
         heap->idle_calls = IDLE_CALLS;
-        bin->busy = false;
+        heap->busy_classes &= ~(1ULL << class);
         heap->idle_hand = class + 1 < CA_CLASSES ? class + 1 : 0;
     }
 }
@@ -320,9 +321,8 @@ static void *slabs_load(ca_heap *heap, unsigned class)
 {
     ca_cache *cache = &heap->caches[class];
     if (!cache_is_loaded(cache)) {
-        ca_bin *bin = &heap->class_bins[class];
-        uint32_t number = bin->cold ? 0 : ca_heap_take_magazine(heap);
-        bin->cold = (uint16_t)(bin->cold - (bin->cold > 0));
+        uint32_t number = heap->cold[class] ? 0 : ca_heap_take_magazine(heap);
+        heap->cold[class] = (uint8_t)(heap->cold[class] - (heap->cold[class] > 0));
         if (!number) { /* too early, or no memory for a magazine: one object without */
             void *p[1] = {NULL};
             return bin_take(heap, class, p, 1) ? p[0] : NULL;
@@ -346,7 +346,7 @@ static void *class_refill(ca_heap *heap, unsigned class)
     ca_cache *cache = &heap->caches[class];
     ca_bin *bin = &heap->class_bins[class];
     void *p = NULL;
-    bin->busy = true;
+    heap->busy_classes |= 1ULL << class;
     if (!bin->depot && ca_remote_drain(heap))
         p = cache_pop(cache);
     if (!p && bin->depot) {
@@ -406,10 +406,10 @@ void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
     unsigned class = (unsigned)(cache - heap->caches);
     ca_bin *bin = &heap->class_bins[class];
     uint32_t empty = 0;
-    bool cold = !cache_is_loaded(cache) && bin->cold;
+    bool cold = !cache_is_loaded(cache) && heap->cold[class];
     if (!cold && (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot))
         empty = ca_heap_take_magazine(heap);
-    bin->busy = true;
+    heap->busy_classes |= 1ULL << class;
     if (empty) {
         if (cache_is_loaded(cache))
             ca_depot_push(bin, cache_unload(cache));
@@ -439,20 +439,20 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
-    bool check = ca_heap_setting.check;
-    const size_t end = ca_heap_setting.full ? 0 : CA_FAST_MAX + 1;
-    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = ca_heap_setting.full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
-                               .fast_end = context || check ? 0 : end, .checked_end = context || !check ? 0 : end,
-                               .context_end = context && end ? CA_FAST_MAX : 0};
+    bool check = ca_heap_setting.check, full = ca_heap_setting.full;
+    const size_t end = full ? 0 : CA_FAST_MAX + 1, plain_end = !context ? end : ca_heap_setting.trusted && !full ? CA_STDIO_LEAST : 0;
+    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
+                               .fast_end = check ? 0 : plain_end, .checked_end = check ? plain_end : 0, .context_end = context ? end : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)
 {
-    uint16_t cold = heap->target.context ? COLD_CALLS : 0;
+    uint8_t cold = heap->target.context ? COLD_CALLS : 0;
     for (; classes; classes &= classes - 1) {
         unsigned class = ca_bit_low(classes);
         heap->caches[class] = (ca_cache){no_slot, no_slot};
-        heap->class_bins[class] = (ca_bin){.cold = cold};
+        heap->class_bins[class] = (ca_bin){0};
+        heap->cold[class] = cold;
     }
 }
 
@@ -465,7 +465,7 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     bool known = heap->tag != 0;
     /* From `state` to `inbox` is what other threads may be looking at, if it was a heap before. */
     memset(heap, 0, offsetof(ca_heap, state));
-    memset(&heap->spare, 0, sizeof *heap - offsetof(ca_heap, spare));
+    memset(&heap->next, 0, sizeof *heap - offsetof(ca_heap, next));
     heap->tag = number << CA_TAG_HEAP_SHIFT;
     target_init(heap, kind, context);
     for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
@@ -502,13 +502,14 @@ void ca_heap_make_home(ca_heap *heap)
     }
 }
 
-ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner)
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner, ca_zone *zone)
 {
     ca_heap *heap = heap_new(context, CA_TARGET_LONG);
     if (!heap)
         return NULL;
     heap->account = account;
     heap->runs.owner = owner;
+    heap->runs.zone = zone;
     return heap;
 }
 
@@ -591,17 +592,13 @@ static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
 static void runs_purge(const ca_run_list *runs)
 {
     for (ca_page page = ca_region_first_run(runs); page != UINT32_MAX; page = ca_region_next_run(page))
-        if (!ca_region.source->purge(ca_region.source, ca_region_address(page), (size_t)ca_region_run_pages(page) * CA_PAGE))
-            memset(ca_region_address(page), 0, (size_t)ca_region_run_pages(page) * CA_PAGE);
+        ca_region_clear(page, ca_region_run_pages(page));
 }
 
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
     if (CA_UNLIKELY(ca_heap_setting.full))
         runs_purge(&heap->runs);
-    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE);
-    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
-        (void)ca_remote_drain(heap); /* all of it is void now */
     for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
         magazines_drop(heap, ca_bit_low(classes));
     if (keep && ca_pages_are_few(heap)) {
@@ -617,6 +614,9 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
     heap->used_classes = 0;
     CA_STORE(&heap->large_pages, 0);
     CA_STORE(&heap->large_count, 0);
+    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE); /* after the blocks: see ca_remote_generation */
+    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
+        (void)ca_remote_drain(heap); /* all of it is void now */
 }
 
 void ca_heap_retire(ca_heap *heap)

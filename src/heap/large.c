@@ -39,13 +39,13 @@ static holder holder_of_run(ca_page page)
     return holder_of(owner ? ca_context_at(owner) : NULL);
 }
 
-static void *huge_alloc(ca_context *context, uint64_t pages, uint64_t align, size_t *zero)
+static void *huge_alloc(ca_context *context, ca_zone *zone, uint64_t pages, uint64_t align, size_t *zero)
 {
     holder h = holder_of(context);
     uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
     if (!ca_account_charge(h.account, bytes))
         return NULL;
-    ca_run run = ca_region_take(pages, align, h.list);
+    ca_run run = ca_region_take(zone, pages, align, h.list);
     if (!run.pages) {
         ca_account_discharge(h.account, bytes);
         return NULL;
@@ -69,7 +69,7 @@ void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
     uint64_t pages = ca_size_max(ca_pages_for(size), 1);
     uint64_t align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
     if (ca_large_is_huge(size, align))
-        return huge_alloc(heap->target.context, pages, align_pages, zero);
+        return huge_alloc(heap->target.context, heap->runs.zone, pages, align_pages, zero);
     ca_node node = ca_pages_take(heap, pages, align_pages);
     if (!node)
         return NULL;
@@ -152,8 +152,8 @@ bool ca_huge_free(ca_page page, bool check)
         __atomic_fetch_sub(&h.context->huge_bytes, bytes, __ATOMIC_RELAXED);
     }
     CA_STORE(&ca_region.entries[page].tag, 0);
-    if (CA_UNLIKELY(ca_heap_setting.full) && !ca_region.source->purge(ca_region.source, ca_region_address(page), bytes))
-        memset(ca_region_address(page), 0, bytes);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_region_clear(page, ca_region_run_pages(page));
     ca_region_give(page, h.list);
     ca_account_discharge(h.account, bytes);
     return true;
@@ -163,7 +163,7 @@ void *ca_huge_move(ca_page page, size_t size)
 {
     size_t zero;
     uint32_t owner = ca_region_run_owner(page);
-    void *to = ca_large_is_huge(size, 1) ? huge_alloc(owner ? ca_context_at(owner) : NULL, ca_pages_for(size), 1, &zero) : NULL;
+    void *to = ca_large_is_huge(size, 1) ? huge_alloc(owner ? ca_context_at(owner) : NULL, ca_region_zone(page), ca_pages_for(size), 1, &zero) : NULL;
     if (!to)
         return NULL;
     ca_page to_page = ca_granule_page(ca_region_granule(to));

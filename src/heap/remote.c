@@ -127,11 +127,10 @@ static uint32_t magazine_new(ca_heap *home, uint32_t tag, uint32_t generation)
     return number;
 }
 
-void ca_remote_free(ca_heap *home, uint32_t tag, void *p)
+void ca_remote_free(ca_heap *home, uint32_t tag, uint32_t generation, void *p)
 {
     bool direct = !home || !home->outboxes;
     ca_outbox *box = direct ? &(ca_outbox){0, 0} : &home->outboxes[outbox_of(tag)];
-    uint32_t generation = CA_LOAD(&ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->generation); /* p keeps its owner from changing it */
     if (box->tag != tag || ca_magazine_at(box->magazine)->generation != generation) {
         if (box->magazine)
             magazine_send(box->magazine);

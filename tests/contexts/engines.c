@@ -137,6 +137,9 @@ static void ca14_neighbours_that_are_no_buddies_merge(void **state) {
         assert_non_null(p[i]);
     }
     uint64_t held = usage_of(context).held_bytes;
+    assert_int_equal(ctxalloc_set_limits(context, 0, held), 0);
+    for (size_t filled = 0; malloc(72 * KIB); filled++) /* no other place is left */
+        assert_true(filled < 100);
     for (size_t i = 0; i < 16; i++)
         for (size_t j = i + 1; j < 16; j++)
             if (p[j] == p[i] + 36 * KIB && p[i]) {

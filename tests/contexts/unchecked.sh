@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The contexts' tests again without the checks on frees; what only the checks can know is left out there.
+# The contexts' tests again without the checks on frees; what only the checks can know is left out there. And the first of them where malloc looks at its caller.
 set -eu
 export LC_ALL=C
 builddir=${builddir:-.}
@@ -9,6 +9,12 @@ for name in targets limits threads run fork exceptions; do
     [ -x "$program" ] || { echo "skipped: $name is not built" >&2; exit 77; }
     if ! CTXALLOC_OPTIONS=check=off "$program"; then
         echo "FAIL $name with check=off" >&2
+        failures=$((failures + 1))
+    fi
+done
+for options in loader=look check=off,loader=look; do
+    if ! CTXALLOC_OPTIONS=$options "$builddir/tests/contexts/targets"; then
+        echo "FAIL targets with $options" >&2
         failures=$((failures + 1))
     fi
 done

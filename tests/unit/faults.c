@@ -131,7 +131,7 @@ static void workload(ca_heap *heap)
     for (int i = 0; i < BLOCKS; i++)
         block_resize(heap, i, size_for(i) * (i % 2 ? 3 : 1) / 2);
     ca_heap_trim(heap);
-    ca_region_purge(0, UINT32_MAX, UINT32_MAX);
+    ca_region_purge_all();
     REQUIRE(!pthread_create(&thread, NULL, other_thread, NULL));
     REQUIRE(!pthread_join(thread, NULL));
     for (int i = 0; i < BLOCKS; i += 2)

@@ -2,7 +2,7 @@
 
 if HAVE_CMOCKA
 tests_unit_cmocka = tests/unit/bin tests/unit/tlsf tests/unit/tlsf_audit tests/unit/live tests/unit/slab tests/unit/heap \
-	tests/unit/bump tests/unit/account tests/unit/base tests/unit/options tests/unit/region_far tests/unit/remote
+	tests/unit/bump tests/unit/account tests/unit/base tests/unit/options tests/unit/region_far tests/unit/zones tests/unit/remote
 else
 tests_unit_cmocka =
 endif
@@ -51,6 +51,9 @@ tests_unit_options_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_region_far_SOURCES = tests/unit/region_far.c $(tests_unit_headers)
 tests_unit_region_far_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_region_far_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_zones_SOURCES = tests/unit/zones.c $(tests_unit_headers)
+tests_unit_zones_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_zones_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_remote_SOURCES = tests/unit/remote.c $(tests_unit_headers)
 tests_unit_remote_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_remote_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)

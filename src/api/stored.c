@@ -57,9 +57,10 @@ static bool settings_are_right(const ctxalloc_file_options *o, ca_stored_setting
     return true;
 }
 
-static ctxalloc_context *heap_open(ca_stored_settings *s, const ctxalloc_file_options *o)
+static ctxalloc_context *heap_open(const ca_stored_settings *how, const ctxalloc_file_options *o)
 {
     char why[CA_STORED_WHY];
+    ca_stored_settings mine = *how, *s = &mine;
     int error = ENOMEM;
     s->why = o && o->why ? o->why : why;
     s->why[0] = '\0';

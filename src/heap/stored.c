@@ -180,7 +180,9 @@ static uint32_t slab_make(ca_stored *h, unsigned class)
 static void *object_alloc(ca_stored *h, unsigned class)
 {
     uint32_t page = control(h)->room[class], objects = ca_stored_objects(class);
-    if (CA_UNLIKELY(!page) && !(page = slab_make(h, class)))
+    if (CA_UNLIKELY(!page))
+        page = slab_make(h, class);
+    if (CA_UNLIKELY(!page))
         return NULL;
     uint64_t entry = *ca_stored_entry(h->file.base, CA_STORED_LIVE, page);
     const uint64_t *live = ca_stored_bits(h->file.base, CA_STORED_LIVE, page), *held = synced_bits(h, page, entry);
@@ -470,11 +472,12 @@ int ca_stored_root_set(ca_stored *h, const char *name, uint64_t offset)
     ca_stored_root *r = root_find(h, name);
     if (offset && place_of(h, h->file.base + offset).what != CA_STORED_IS_LIVE)
         error = EINVAL;
-    else if (!r && offset && !(r = root_new(h, name)))
+    else if (!r && offset)
+        r = root_new(h, name);
+    if (!error && !r && offset)
         error = ENOSPC;
-    if (!error && r) {
+    if (!error && r)
         CA_STORE_RELEASE(&r->offset, offset);
-    }
     ca_stored_drop(h);
     return error;
 }

@@ -231,7 +231,7 @@ CA_INLINE uint64_t ca_stored_mix(uint64_t x)
 CA_INLINE uint64_t ca_stored_entry_make(uint32_t page, unsigned kind, unsigned class, uint32_t pages)
 {
     uint64_t e = kind | class << 8 | (uint64_t)pages << 16;
-    return e | ca_stored_mix(e ^ (uint64_t)page << 48 ^ (uint64_t)page >> 16) << 48;
+    return e | ca_stored_mix(e ^ (uint64_t)page * 0x9e3779b97f4a7c15U) << 48;
 }
 
 CA_INLINE unsigned ca_stored_kind_of(uint64_t entry) { return entry & 0xff; }

@@ -393,7 +393,9 @@ int ca_stored_check_file(const char *path, ca_stored_report *r, char *why)
         error = fail(why, EBUSY, "another process has it open");
     if (!error)
         error = ca_os_file_size(h.file.fd, &r->bytes);
-    if (!error && r->bytes && (error = ca_os_file_read(h.file.fd, &header, ca_size_min(sizeof header, r->bytes), 0)) != 0)
+    if (!error && r->bytes)
+        error = ca_os_file_read(h.file.fd, &header, ca_size_min(sizeof header, r->bytes), 0);
+    if (error && !why[0])
         (void)fail(why, error, "it cannot be read");
     if (!error)
         error = ca_stored_header_judge(&header, why);

@@ -328,7 +328,7 @@ static bool is_half_made(const ca_stored *h)
 
 ca_stored *ca_stored_open(const ca_stored_settings *s, int *error)
 {
-    ca_stored h = {.file = {.fd = -1, .write = !(s->flags & CA_STORED_READ_ONLY)}, .flags = s->flags, .process = ca_os_process(), .limit = s->limit};
+    ca_stored h = {.file = {.fd = -1, .write = !(s->flags & CA_STORED_READ_ONLY)}, .flags = s->flags, .process = (uint32_t)ca_os_process(), .limit = s->limit};
     bool first;
     s->why[0] = '\0';
     h.file.fd = descriptor_get(s, s->why);
@@ -361,7 +361,7 @@ int ca_stored_close(ca_stored *h)
 {
     int error = 0;
     ca_file file = h->file;
-    if (ca_stored_may_write(h) && h->process == ca_os_process() && !is_volatile(h)) {
+    if (ca_stored_may_write(h) && h->process == (uint32_t)ca_os_process() && !is_volatile(h)) {
         (void)ca_os_file_set_lock(file.fd, OPENING, CA_OS_LOCK_ALONE, true);
         error = h->flags & CA_STORED_IS_SYNCED ? 0 : ca_stored_sync(h);
         bool last = !(h->flags & CA_STORED_SHARED) || ca_os_file_set_lock(file.fd, WRITERS, CA_OS_LOCK_ALONE, false) == 0;

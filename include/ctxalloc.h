@@ -32,6 +32,7 @@
 #include <ctxalloc/bump.h>
 #include <ctxalloc/source.h>
 #include <ctxalloc/numa.h>
+#include <ctxalloc/file.h>
 
 #ifdef __cplusplus
 extern "C" {

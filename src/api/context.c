@@ -14,6 +14,7 @@
 #include "front/report.h"
 #include "heap/large.h"
 #include "heap/placement.h"
+#include "heap/stored.h"
 #include "preload/face.h"
 #include "source/shipped.h"
 
@@ -327,6 +328,8 @@ API bool ctxalloc_usage(ctxalloc_context *handle, ctxalloc_usage_t *u)
         usage_of_process(u);
     u->held_bytes = CA_LOAD(&a->used);
     u->peak_bytes = CA_LOAD(&a->peak);
+    if (c && c->stored)
+        u->held_bytes = u->peak_bytes = ca_stored_get_usage(c->stored).pages * CA_PAGE;
     u->soft_limit = CA_LOAD(&a->soft);
     u->hard_limit = CA_LOAD(&a->hard);
     u->refusals = CA_LOAD(&a->refusals);
@@ -477,6 +480,8 @@ API bool ctxalloc_contains(ctxalloc_context *handle, const void *p)
     if (!resolve(handle, &c, &error))
         return false;
     ca_granule g = ca_region_granule(p);
+    if (c && c->stored)
+        return ca_stored_around(p) == c->stored;
     if (c)
         return g != UINT64_MAX && ca_context_has(c, ca_granule_page(g), p);
     return ca_front_page_owner(p, &owner) && !owner;

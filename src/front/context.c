@@ -11,6 +11,7 @@
 #include "front/report.h"
 #include "heap/remote.h"
 #include "heap/save.h"
+#include "heap/stored.h"
 
 enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16, /* contexts of a kind that a thread keeps for its next ones */
        SWEEP_LOOKS = 8 /* adopted contexts that are looked at when another one comes */ };
@@ -160,6 +161,8 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     }
     if (owner == ca_context_current())
         return ca_front_plain(align, size);
+    if (owner->stored) /* has a lock of its own */
+        return ca_stored_alloc(owner->stored, size, align);
     if (!ca_context_try(owner))
         return annex_alloc(owner, size, align);
     void *p;
@@ -180,7 +183,7 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 static ca_context *warm_take(ca_heap *home, uint32_t kind)
 {
     uint32_t i = kind - CA_TARGET_LONG;
-    ca_context *c = home ? home->warm[i] : NULL;
+    ca_context *c = home && i < CA_WARM_KINDS ? home->warm[i] : NULL;
     if (c) {
         home->warm[i] = c->warm;
         home->warm_count[i]--;
@@ -191,7 +194,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->current->kind - CA_TARGET_LONG;
-    if (home && home->warm_count[i] < WARM_MOST && !c->runs.zone && CA_LOAD(ca_context_zone(c)) == CA_LOAD(&home->runs.zone)) {
+    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST && !c->runs.zone && CA_LOAD(ca_context_zone(c)) == CA_LOAD(&home->runs.zone)) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -299,6 +302,9 @@ ca_context *ca_context_create(const ca_context_settings *s)
         c = ca_process_start() ? context_make(s, kind, home) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
+    c->stored = s->stored;
+    if (CA_UNLIKELY(s->stored != NULL))
+        s->stored->context = c;
     if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM))
         ca_chunked_set_unit(&c->chunked, s->block_size);
     c->account.soft = s->soft;
@@ -528,7 +534,7 @@ static void context_end(ca_context *c, bool with_parent)
             callbacks_call(c, CA_ON_RESET | CA_ON_DESTROY);
         if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
-        if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
+        if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT && !c->stored)
             ca_report_escapes(c);
     }
     if (CA_UNLIKELY(c->saves != NULL))
@@ -667,6 +673,8 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
+    if (c->stored)
+        return EINVAL; /* its blocks are there to stay */
     if (ca_context_is_elsewhere(c) || !ca_context_thaw(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))

@@ -39,6 +39,7 @@ typedef struct ca_context {
         ca_bump bump;       /* short */
         ca_chunked chunked; /* medium */
     };
+    struct ca_stored *stored; /* the heap in a file */
     ca_account account;
     ca_heap *annex;       /* NULL: none yet */
     ca_run_list runs;     /* huge blocks */

@@ -40,7 +40,8 @@ enum ca_target_kind {
     CA_TARGET_HOME,   /* a thread's own heap */
     CA_TARGET_LONG,   /* the heap of a context */
     CA_TARGET_SHORT,  /* a context that only bumps a pointer (heap/bump.h) */
-    CA_TARGET_MEDIUM  /* a context that finds free granules in bitmaps (heap/chunked.h) */
+    CA_TARGET_MEDIUM, /* a context that finds free granules in bitmaps (heap/chunked.h) */
+    CA_TARGET_STORED  /* a context over a file or shared memory (heap/stored.h) */
 };
 
 /* The loaded magazine of a class. [C1] *top is the last object, or NULL when empty; top <= limit */

@@ -46,9 +46,14 @@ CA_INLINE uint64_t used_bytes(uint32_t max_blocks)
     return USED_IN_NEXT ? 0 : round_line(nodes_for(max_blocks) / 8 + 8);
 }
 
+CA_INLINE uint64_t high_bytes(uint32_t max_blocks)
+{
+    return HIGH_HALVES ? round_line(nodes_for(max_blocks) * sizeof(tlsf_high)) : 0;
+}
+
 CA_INLINE uint64_t bytes_for(uint32_t words, uint32_t max_blocks)
 {
-    return round_line(sizeof(tlsf)) + used_bytes(max_blocks) + round_line(nodes_for(max_blocks) * sizeof(tlsf_node)) +
+    return round_line(sizeof(tlsf)) + used_bytes(max_blocks) + round_line(nodes_for(max_blocks) * sizeof(tlsf_node)) + high_bytes(max_blocks) +
            round_line(chunks_for(words, max_blocks) * CHUNK * sizeof(node_index));
 }
 
@@ -66,7 +71,9 @@ static void parts_place(tlsf *t)
     t->used = (uint64_t *)(void *)at;
     at += used_bytes(t->max_blocks);
     t->nodes = (tlsf_node *)(void *)at;
-    t->slots = (node_index *)(void *)(at + round_line(nodes_for(t->max_blocks) * sizeof(tlsf_node)));
+    at += round_line(nodes_for(t->max_blocks) * sizeof(tlsf_node));
+    t->high = HIGH_HALVES ? (tlsf_high *)(void *)at : NULL;
+    t->slots = (node_index *)(void *)(at + high_bytes(t->max_blocks));
 }
 
 static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)
@@ -76,8 +83,11 @@ static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)
 
 CA_INLINE void node_set(tlsf *t, node_index node, uint64_t offset, uint64_t size, node_index next)
 {
-    t->nodes[node].offset = (node_offset)offset;
-    t->nodes[node].size = (node_offset)size;
+#if HIGH_HALVES
+    t->high[node] = (tlsf_high){0, 0};
+#endif
+    offset_set(t, node, offset);
+    size_set(t, node, size);
     t->nodes[node].back = 0;
     t->nodes[node].next = next;
 }
@@ -94,7 +104,7 @@ void TLSF(reset)(tlsf *t)
         t->slots[bin * CHUNK] = 0;
     }
     t->spare_list = t->chunk_list = 0;
-    t->live = 0;
+    t->left = t->max_blocks;
     t->fence = FIRST + 1;
     t->fresh = FIRST + 2;
     node_set(t, 0, 0, 0, 0);
@@ -118,6 +128,7 @@ tlsf *TLSF(init)(void *memory, size_t bytes, uint64_t capacity, uint32_t max_blo
     t->most = t->words == words_for(TLSF_MOST_CAPACITY) ? TLSF_MOST_CAPACITY : ca_bin_size(t->words * BINS_A_WORD) - 1;
     t->own_places = t->words * BINS_A_WORD * CHUNK;
     t->capacity = capacity;
+    t->wide = capacity > UINT32_MAX;
     t->max_blocks = max_blocks;
     t->scan_limit = UINT32_MAX;
     t->scans = 0;
@@ -157,38 +168,55 @@ tlsf *TLSF(clone_at)(const tlsf *t, void *memory, size_t bytes)
 CA_INLINE bool block_is_live(const tlsf *t, ctxalloc_block block)
 {
     return CA_LIKELY(block.node < t->fresh) && CA_LIKELY(block_is_used(t, (node_index)block.node)) &&
-           CA_LIKELY(t->nodes[block.node].offset == block.offset) && CA_LIKELY(block.node != t->fence);
+           CA_LIKELY(block_offset(t, (node_index)block.node) == block.offset) && CA_LIKELY(block.node != t->fence);
 }
 
 CA_INLINE ctxalloc_block take(tlsf *t, uint64_t size, uint64_t align)
 {
-    if (CA_UNLIKELY(!size || !align || t->live == t->max_blocks))
+    if (CA_UNLIKELY(!size || !align || !t->left))
         return no_block;
     node_index node = block_alloc(t, size, align);
     if (CA_UNLIKELY(!node))
         return no_block;
-    t->live++;
-    return (ctxalloc_block){t->nodes[node].offset, node, block_next(t, node)};
+    t->left--;
+    return (ctxalloc_block){block_offset(t, node), node, block_next(t, node)};
 }
 
-ctxalloc_block TLSF(alloc)(tlsf *t, uint64_t size)
-{
-    return take(t, size, 1);
-}
-
-ctxalloc_block TLSF(alloc_aligned)(tlsf *t, uint64_t size, uint64_t align)
-{
-    return take(t, size, align);
-}
-
-int TLSF(free)(tlsf *t, ctxalloc_block block)
+CA_INLINE int give(tlsf *t, ctxalloc_block block)
 {
     __builtin_prefetch(&t->nodes[block.hint], 1); /* the block after it: the same node for as long as this one lives in one size */
     if (!block_is_live(t, block))
         return CA_EINVAL;
-    t->live--;
+    t->left++;
     (void)block_free(t, (node_index)block.node);
     return 0;
+}
+
+/* Copies for offsets of 64 bits, so that those for 32 are straight. */
+
+static CA_NOINLINE ctxalloc_block take_wide(tlsf *t, uint64_t size, uint64_t align)
+{
+    return take(t, size, align);
+}
+
+static CA_NOINLINE int give_wide(tlsf *t, ctxalloc_block block)
+{
+    return give(t, block);
+}
+
+ctxalloc_block TLSF(alloc)(tlsf *t, uint64_t size)
+{
+    return is_wide(t) ? take_wide(t, size, 1) : take(t, size, 1);
+}
+
+ctxalloc_block TLSF(alloc_aligned)(tlsf *t, uint64_t size, uint64_t align)
+{
+    return is_wide(t) ? take_wide(t, size, align) : take(t, size, align);
+}
+
+int TLSF(free)(tlsf *t, ctxalloc_block block)
+{
+    return is_wide(t) ? give_wide(t, block) : give(t, block);
 }
 
 int TLSF(resize)(tlsf *t, ctxalloc_block block, uint64_t new_size, uint64_t *available)
@@ -216,9 +244,10 @@ int TLSF(grow)(tlsf *t, uint64_t additional)
         used_set(t, t->fence);
     }
     t->capacity += additional;
-    t->nodes[t->fence].offset = (node_offset)t->capacity;
+    t->wide = t->capacity > UINT32_MAX; /* the high halves so far are 0 */
+    offset_set(t, t->fence, t->capacity);
     t->free_total += additional;
-    t->nodes[last].size = (node_offset)(t->nodes[last].size + additional);
+    size_set(t, last, block_size(t, last) + additional);
     bin_insert(t, last, block_size(t, last));
     return 0;
 }
@@ -232,9 +261,9 @@ uint64_t TLSF(size)(const tlsf *t, ctxalloc_block block)
 
 uint64_t TLSF(capacity)(const tlsf *t) { return t->capacity; }
 uint64_t TLSF(free_total)(const tlsf *t) { return t->free_total; }
-uint32_t TLSF(live)(const tlsf *t) { return t->live; }
+uint32_t TLSF(live)(const tlsf *t) { return t->max_blocks - t->left; }
 uint32_t TLSF(max_blocks)(const tlsf *t) { return t->max_blocks; }
-bool TLSF(empty)(const tlsf *t) { return !t->live; }
+bool TLSF(empty)(const tlsf *t) { return t->left == t->max_blocks; }
 uint64_t TLSF(scans)(const tlsf *t) { return t->scans; }
 void TLSF(set_scan_limit)(tlsf *t, uint32_t limit) { t->scan_limit = limit; }
 
@@ -333,13 +362,13 @@ static int blocks_audit(const tlsf *t, audit *a)
 {
     uint64_t steps = 0, free = 0;
     node_index node = FIRST, before = 0;
-    if (t->nodes[FIRST].offset != 0)
+    if (block_offset(t, FIRST) != 0)
         return 3;
     for (node_index next; node != t->fence; node = next) {
         next = block_next(t, node);
         if (!next || next >= t->fresh || ++steps > nodes_for(t->max_blocks) || !block_size(t, node))
             return 3;
-        if ((uint64_t)t->nodes[next].offset != t->nodes[node].offset + block_size(t, node))
+        if (block_offset(t, next) != block_offset(t, node) + block_size(t, node))
             return 3;
         if (block_is_used(t, node)) {
             if (t->nodes[node].back != before)
@@ -354,7 +383,7 @@ static int blocks_audit(const tlsf *t, audit *a)
             a->free_total += block_size(t, node);
         }
     }
-    if (t->nodes[node].offset != t->capacity || !block_is_used(t, node))
+    if (block_offset(t, node) != t->capacity || !block_is_used(t, node))
         return 3;
     if (t->nodes[node].back != before)
         return 4;
@@ -380,7 +409,7 @@ bool TLSF(is_valid)(const tlsf *t, int *which)
     int broken = bins_audit(t, &a);
     if (!broken)
         broken = blocks_audit(t, &a);
-    if (!broken && (a.free_total != t->free_total || a.used != t->live))
+    if (!broken && (a.free_total != t->free_total || a.used != t->max_blocks - t->left))
         broken = 5;
     if (!broken)
         broken = spare_audit(t, &a);

@@ -1,6 +1,7 @@
 /* The public TLSF engines' metadata: small nodes, and each bin's blocks in arrays, not in lists through the nodes.
  *
- * A node is an offset, a size and two numbers.  After the last block comes the *fence*, a used block of no units.
+ * A node is an offset, a size and two numbers: 16 bytes, 4 to a cache line, where numbers have 32 bits.  Offsets and sizes of 64 bits
+ * have their high halves in an array of their own, which nobody reads or writes while the capacity is below 2^32; they are 0 then.  After the last block comes the *fence*, a used block of no units.
  *
  *   used   back: the free block just before it, or 0      next: the block after it
  *   free   back: its place in the bins' arrays            next: the block after it (used)
@@ -14,8 +15,8 @@
  *
  * Node 0 and bin 0 hold nothing: 0 is none, and place 0 of a bin's own chunk has node 0.
  *
- * Before it is included: node_index, node_offset (the field's type), the instance as `tlsf` and its struct tag as tlsf_struct, and
- * USED_IN_NEXT (1: a used node is marked in the top bit of `next`; 0: in a bitmap of its own).
+ * Before it is included: node_index, the instance as `tlsf` and its struct tag as tlsf_struct, USED_IN_NEXT (1: a used node is marked
+ * in the top bit of `next`; 0: in a bitmap of its own), and HIGH_HALVES (0: offsets have 32 bits).
  */
 #ifndef CA_ENGINE_TLSF_PACKED_H
 #define CA_ENGINE_TLSF_PACKED_H
@@ -32,18 +33,24 @@
 enum { BINS_A_WORD = 64, BIN_NONE = CA_BIN_COUNT, CHUNK = 16, MOST_WORDS = (CA_BIN_COUNT + 63) / 64 };
 
 typedef struct tlsf_node {
-    node_offset offset, size;
+    uint32_t offset, size; /* units; the low halves */
     node_index back, next;
 } tlsf_node;
+
+typedef struct tlsf_high {
+    uint32_t offset, size;
+} tlsf_high;
 
 /* [P1] a bit of `second` is set iff that bin is not empty
  * [P2] a free block is in bin ca_bin_floor(size), and its back is its place there
  * [P3] the blocks from node FIRST on, by next, begin at 0, have at least 1 unit each, and end with the fence, at the capacity
  * [P4] no two neighbours are both free; a used block's back is the free block before it, or 0
- * [P5] free_total == the sum of the sizes of the free blocks; live == the number of used ones without the fence
- * [P6] no node and no chunk is lost */
+ * [P5] free_total == the sum of the sizes of the free blocks; max_blocks - left == the number of used ones without the fence
+ * [P6] no node and no chunk is lost
+ * [P7] not wide: all high halves below `fresh` are 0 */
 struct tlsf_struct {
     tlsf_node *nodes;
+    tlsf_high *high;     /* of each node; NULL: HIGH_HALVES is 0 */
     node_index *slots;   /* chunks of places */
     uint64_t second[MOST_WORDS]; /* a bit for each bin */
     uint64_t free_total; /* units */
@@ -52,8 +59,9 @@ struct tlsf_struct {
     uint64_t bias;       /* 0 */
     uint32_t words;      /* of second, in use: bins for sizes up to `most` */
     uint64_t most;       /* units: the largest capacity that there are bins for */
+    uint16_t wide;       /* the capacity has more than 32 bits. A type of its own: no write to a node can change it */
     uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
-    uint32_t max_blocks, live;
+    uint32_t max_blocks, left; /* left: how many more can be allocated */
     uint32_t fresh;      /* nodes from here on were never used */
     uint32_t fresh_chunk;
     uint32_t own_places; /* places from here on are in chunks that any bin may get */
@@ -101,19 +109,39 @@ CA_INLINE void used_clear(tlsf *t, node_index node)
 #endif
 }
 
+/* Where a caller has asked before, this is a constant. */
+CA_INLINE bool is_wide(const tlsf *t)
+{
+    return HIGH_HALVES && CA_UNLIKELY(t->wide);
+}
+
 CA_INLINE uint64_t block_offset(const tlsf *t, node_index node)
 {
-    return t->nodes[node].offset;
+    return is_wide(t) ? t->nodes[node].offset | (uint64_t)t->high[node].offset << 32 : t->nodes[node].offset;
+}
+
+CA_INLINE uint64_t block_size(const tlsf *t, node_index node)
+{
+    return is_wide(t) ? t->nodes[node].size | (uint64_t)t->high[node].size << 32 : t->nodes[node].size;
+}
+
+CA_INLINE void offset_set(tlsf *t, node_index node, uint64_t offset)
+{
+    t->nodes[node].offset = (uint32_t)offset;
+    if (is_wide(t))
+        t->high[node].offset = (uint32_t)(offset >> 32);
+}
+
+CA_INLINE void size_set(tlsf *t, node_index node, uint64_t size)
+{
+    t->nodes[node].size = (uint32_t)size;
+    if (is_wide(t))
+        t->high[node].size = (uint32_t)(size >> 32);
 }
 
 CA_INLINE node_index block_next(const tlsf *t, node_index node)
 {
     return (node_index)(t->nodes[node].next & (node_index)~NEXT_USED);
-}
-
-CA_INLINE uint64_t block_size(const tlsf *t, node_index node)
-{
-    return t->nodes[node].size;
 }
 
 CA_INLINE node_index free_before(const tlsf *t, node_index node)
@@ -142,8 +170,12 @@ CA_INLINE node_index next_of_free(const tlsf *t, node_index node)
 CA_INLINE node_index spare_take(tlsf *t)
 {
     node_index node = t->spare_list;
-    if (CA_UNLIKELY(!node))
+    if (CA_UNLIKELY(!node)) {
+#if HIGH_HALVES
+        t->high[t->fresh] = (tlsf_high){0, 0};
+#endif
         return (node_index)t->fresh++;
+    }
     t->spare_list = t->nodes[node].next;
     return node;
 }
@@ -162,6 +194,13 @@ CA_INLINE void spare_give(tlsf *t, node_index node)
 CA_INLINE unsigned bin_count(const tlsf *t)
 {
     return t->words * BINS_A_WORD;
+}
+
+/* All of them, since that is a constant: a bin that an instance does not have is empty. */
+CA_INLINE unsigned word_count(const tlsf *t)
+{
+    (void)t;
+    return MOST_WORDS;
 }
 
 CA_INLINE node_index bin_first(const tlsf *t, unsigned bin)
@@ -205,21 +244,26 @@ CA_INLINE node_index chunk_pop(tlsf *t, unsigned bin, node_index chunk)
     return under;
 }
 
+/* The first place of a bin, or of a chunk: rare in a well-filled bin. */
+CA_INLINE node_index top_after(tlsf *t, unsigned bin, node_index top)
+{
+    if (top % CHUNK == CHUNK - 1)
+        return chunk_push(t, top);
+    t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD; /* only an empty bin ends at a chunk's place 0 */
+    return (node_index)(top + 1);
+}
+
 /* pre: node, not marked used. */
 CA_INLINE void bin_insert(tlsf *t, node_index node, uint64_t size)
 {
     unsigned bin = ca_bin_floor(size);
-    node_index top = t->bins[bin];
-    if (CA_UNLIKELY(top % CHUNK == 0)) /* only an empty bin ends there */
-        t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD;
-    if (CA_UNLIKELY(top % CHUNK == CHUNK - 1))
-        top = chunk_push(t, top);
-    else
-        top++;
-    t->bins[bin] = top;
-    t->slots[top] = node;
-    t->nodes[node].back = top;
-    t->nodes[t->nodes[node].next].back = node;
+    node_index next = t->nodes[node].next, top = t->bins[bin], place = (node_index)(top + 1);
+    if (CA_UNLIKELY(place % CHUNK <= 1))
+        place = top_after(t, bin, top);
+    t->bins[bin] = place;
+    t->slots[place] = node;
+    t->nodes[node].back = place;
+    t->nodes[next].back = node;
 }
 
 /* The topmost place goes; the one below it. */
@@ -243,6 +287,7 @@ CA_INLINE void bin_remove(tlsf *t, node_index node, uint64_t size)
 CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
 {
     node_index top = t->bins[bin], node = t->slots[top];
+    CA_ASSUME(node != 0); /* the bin is not empty */
     top = bin_drop(t, bin, top);
     __builtin_prefetch(&t->nodes[t->slots[top]], 1); /* whom the bin gives next */
     return node;
@@ -252,7 +297,7 @@ CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
 
 CA_INLINE void block_stretch(tlsf *t, node_index node, uint64_t size, node_index next)
 {
-    t->nodes[node].size = (node_offset)size;
+    size_set(t, node, size);
     t->nodes[node].next = next;
 #if !USED_IN_NEXT
     used_clear(t, node);
@@ -282,9 +327,9 @@ CA_INLINE node_index block_split(tlsf *t, node_index node, uint64_t size, uint64
 {
     node_index rest = spare_take(t);
     tlsf_node *n = &t->nodes[node], *r = &t->nodes[rest];
-    r->offset = (node_offset)(n->offset + size);
-    r->size = (node_offset)rest_size;
-    n->size = (node_offset)size;
+    offset_set(t, rest, block_offset(t, node) + size);
+    size_set(t, rest, rest_size);
+    size_set(t, node, size);
     r->next = n->next;
     n->next = rest;
 #if !USED_IN_NEXT

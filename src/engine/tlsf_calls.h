@@ -84,12 +84,12 @@ static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)
 CA_INLINE void node_set(tlsf *t, node_index node, uint64_t offset, uint64_t size, node_index next)
 {
 #if HIGH_HALVES
-    t->high[node] = (tlsf_high){0, 0};
+    t->high[node / NODE_STEP] = (tlsf_high){0, 0};
 #endif
     offset_set(t, node, offset);
     size_set(t, node, size);
-    t->nodes[node].back = 0;
-    t->nodes[node].next = next;
+    node_at(t, node)->back = 0;
+    node_at(t, node)->next = next;
 }
 
 void TLSF(reset)(tlsf *t)
@@ -105,8 +105,8 @@ void TLSF(reset)(tlsf *t)
     }
     t->spare_list = t->chunk_list = 0;
     t->left = t->max_blocks;
-    t->fence = FIRST + 1;
-    t->fresh = FIRST + 2;
+    t->fence = 2 * NODE_STEP;
+    t->fresh = 3;
     node_set(t, 0, 0, 0, 0);
     node_set(t, FIRST, 0, t->capacity, t->fence);
     node_set(t, t->fence, t->capacity, 0, 0);
@@ -164,11 +164,18 @@ tlsf *TLSF(clone_at)(const tlsf *t, void *memory, size_t bytes)
 
 /* --- blocks ------------------------------------------------------------------------------------------- */
 
+/* A handle has the node's place in the array. */
+CA_INLINE node_index node_of(ctxalloc_block block)
+{
+    return (node_index)(block.node * NODE_STEP);
+}
+
 /* The handle is that of a live block. */
 CA_INLINE bool block_is_live(const tlsf *t, ctxalloc_block block)
 {
-    return CA_LIKELY(block.node < t->fresh) && CA_LIKELY(block_is_used(t, (node_index)block.node)) &&
-           CA_LIKELY(block_offset(t, (node_index)block.node) == block.offset) && CA_LIKELY(block.node != t->fence);
+    node_index node = node_of(block);
+    return CA_LIKELY(block.node < t->fresh) && CA_LIKELY(block_is_used(t, node)) && CA_LIKELY(block_offset(t, node) == block.offset) &&
+           CA_LIKELY(node != t->fence);
 }
 
 CA_INLINE ctxalloc_block take(tlsf *t, uint64_t size, uint64_t align)
@@ -179,7 +186,7 @@ CA_INLINE ctxalloc_block take(tlsf *t, uint64_t size, uint64_t align)
     if (CA_UNLIKELY(!node))
         return no_block;
     t->left--;
-    return (ctxalloc_block){block_offset(t, node), node, block_next(t, node)};
+    return (ctxalloc_block){block_offset(t, node), node / NODE_STEP, block_next(t, node) / NODE_STEP};
 }
 
 CA_INLINE int give(tlsf *t, ctxalloc_block block)
@@ -188,7 +195,7 @@ CA_INLINE int give(tlsf *t, ctxalloc_block block)
     if (!block_is_live(t, block))
         return CA_EINVAL;
     t->left++;
-    (void)block_free(t, (node_index)block.node);
+    (void)block_free(t, node_of(block));
     return 0;
 }
 
@@ -223,7 +230,7 @@ int TLSF(resize)(tlsf *t, ctxalloc_block block, uint64_t new_size, uint64_t *ava
 {
     if (!new_size || !block_is_live(t, block))
         return CA_EINVAL;
-    return block_resize(t, (node_index)block.node, new_size, available) ? 0 : CA_ENOMEM;
+    return block_resize(t, node_of(block), new_size, available) ? 0 : CA_ENOMEM;
 }
 
 int TLSF(grow)(tlsf *t, uint64_t additional)
@@ -232,13 +239,13 @@ int TLSF(grow)(tlsf *t, uint64_t additional)
         return CA_EOVERFLOW;
     if (!additional)
         return 0;
-    node_index last = t->nodes[t->fence].back;
+    node_index last = node_at(t, t->fence)->back;
     if (last) {
         bin_remove(t, last, block_size(t, last));
     } else { /* the fence becomes the new free block, with a new fence after it */
         last = t->fence;
         t->fence = spare_take(t);
-        t->nodes[last].next = t->fence;
+        node_at(t, last)->next = t->fence;
         used_clear(t, last);
         node_set(t, t->fence, 0, 0, 0);
         used_set(t, t->fence);
@@ -256,7 +263,7 @@ int TLSF(grow)(tlsf *t, uint64_t additional)
 
 uint64_t TLSF(size)(const tlsf *t, ctxalloc_block block)
 {
-    return block_is_live(t, block) ? block_size(t, (node_index)block.node) : 0;
+    return block_is_live(t, block) ? block_size(t, node_of(block)) : 0;
 }
 
 uint64_t TLSF(capacity)(const tlsf *t) { return t->capacity; }
@@ -306,14 +313,16 @@ void TLSF(report)(const tlsf *t, ctxalloc_tlsf_report_t *report)
 /* The first block at or after `node` that is used, or free. */
 static bool visit(const tlsf *t, ctxalloc_range *range, bool used)
 {
-    if (range->begun && (range->node >= t->fresh || range->node == t->fence))
+    if (range->begun && (range->node >= t->fresh || range->node == t->fence / NODE_STEP))
         return false;
-    node_index node = range->begun ? block_next(t, (node_index)range->node) : FIRST;
+    node_index node = range->begun ? block_next(t, (node_index)(range->node * NODE_STEP)) : FIRST;
     while (node && node != t->fence && block_is_used(t, node) != used)
         node = block_next(t, node);
+    if (!node)
+        node = t->fence;
     range->begun = 1;
-    range->node = node ? node : t->fence;
-    if (range->node == t->fence)
+    range->node = node / NODE_STEP;
+    if (node == t->fence)
         return false;
     range->offset = block_offset(t, node);
     range->size = block_size(t, node);
@@ -332,6 +341,11 @@ bool TLSF(next_used)(const tlsf *t, ctxalloc_range *range)
 
 /* --- audit --------------------------------------------------------------------------------------------- */
 
+CA_INLINE bool is_fresh(const tlsf *t, node_index node)
+{
+    return node / NODE_STEP >= t->fresh;
+}
+
 typedef struct audit {
     uint64_t free_total, used, free;
     uint64_t chunks;
@@ -348,7 +362,7 @@ static int bins_audit(const tlsf *t, audit *a)
             if (++a->free > t->max_blocks + 1ULL || place / CHUNK >= t->fresh_chunk)
                 return 2;
             node_index node = t->slots[place];
-            if (!node || node >= t->fresh || block_is_used(t, node) || t->nodes[node].back != place)
+            if (!node || is_fresh(t, node) || block_is_used(t, node) || node_at(t, node)->back != place)
                 return 2;
             if (ca_bin_floor(block_size(t, node)) != bin)
                 return 2;
@@ -366,12 +380,12 @@ static int blocks_audit(const tlsf *t, audit *a)
         return 3;
     for (node_index next; node != t->fence; node = next) {
         next = block_next(t, node);
-        if (!next || next >= t->fresh || ++steps > nodes_for(t->max_blocks) || !block_size(t, node))
+        if (!next || is_fresh(t, next) || ++steps > nodes_for(t->max_blocks) || !block_size(t, node))
             return 3;
         if (block_offset(t, next) != block_offset(t, node) + block_size(t, node))
             return 3;
         if (block_is_used(t, node)) {
-            if (t->nodes[node].back != before)
+            if (node_at(t, node)->back != before)
                 return 4;
             before = 0;
             a->used++;
@@ -385,7 +399,7 @@ static int blocks_audit(const tlsf *t, audit *a)
     }
     if (block_offset(t, node) != t->capacity || !block_is_used(t, node))
         return 3;
-    if (t->nodes[node].back != before)
+    if (node_at(t, node)->back != before)
         return 4;
     return free == a->free ? 0 : 2;
 }
@@ -393,8 +407,8 @@ static int blocks_audit(const tlsf *t, audit *a)
 static int spare_audit(const tlsf *t, const audit *a)
 {
     uint64_t nodes = nodes_for(t->max_blocks) - t->fresh, chunks = a->chunks + t->words * BINS_A_WORD;
-    for (node_index node = t->spare_list; node; node = t->nodes[node].next)
-        if (node >= t->fresh || ++nodes > nodes_for(t->max_blocks) || block_is_used(t, node))
+    for (node_index node = t->spare_list; node; node = node_at(t, node)->next)
+        if (is_fresh(t, node) || ++nodes > nodes_for(t->max_blocks) || block_is_used(t, node))
             return 6;
     for (node_index chunk = t->chunk_list; chunk; chunk = t->slots[chunk])
         if (chunk / CHUNK >= t->fresh_chunk || ++chunks > t->fresh_chunk)

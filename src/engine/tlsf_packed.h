@@ -16,7 +16,7 @@
  * Node 0 and bin 0 hold nothing: 0 is none, and place 0 of a bin's own chunk has node 0.
  *
  * Before it is included: node_index, the instance as `tlsf` and its struct tag as tlsf_struct, USED_IN_NEXT (1: a used node is marked
- * in the top bit of `next`; 0: in a bitmap of its own), and HIGH_HALVES (0: offsets have 32 bits).
+ * in the lowest bit of `next`; 0: in a bitmap of its own), and HIGH_HALVES (0: offsets have 32 bits).
  */
 #ifndef CA_ENGINE_TLSF_PACKED_H
 #define CA_ENGINE_TLSF_PACKED_H
@@ -62,7 +62,7 @@ struct tlsf_struct {
     uint16_t wide;       /* the capacity has more than 32 bits. A type of its own: no write to a node can change it */
     uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
     uint32_t max_blocks, left; /* left: how many more can be allocated */
-    uint32_t fresh;      /* nodes from here on were never used */
+    uint32_t fresh;      /* nodes from here on (counted, not numbered) were never used */
     uint32_t fresh_chunk;
     uint32_t own_places; /* places from here on are in chunks that any bin may get */
     node_index spare_list, chunk_list, fence;
@@ -71,20 +71,29 @@ struct tlsf_struct {
     node_index bins[MOST_WORDS * 64];
 };
 
-enum { FIRST = 1 }; /* the block at offset 0: splits and merges keep the lower block's node */
-
 /* --- nodes ------------------------------------------------------------------------------------------- */
 
+/* Numbers of nodes ascend by NODE_STEP.  With 2, one is an address but for a scale that the processor knows (8), and its lowest bit
+ * is free for the mark. */
 #if USED_IN_NEXT
-#define NEXT_USED ((node_index)1 << (8 * sizeof(node_index) - 1))
+enum { NODE_STEP = 2 };
+#define NEXT_USED ((node_index)1)
 #else
+enum { NODE_STEP = 1 };
 #define NEXT_USED ((node_index)0)
 #endif
+
+enum { FIRST = NODE_STEP }; /* the block at offset 0: splits and merges keep the lower block's node */
+
+CA_INLINE tlsf_node *node_at(const tlsf *t, node_index node)
+{
+    return (tlsf_node *)(void *)((char *)t->nodes + (size_t)node * (sizeof(tlsf_node) / NODE_STEP));
+}
 
 CA_INLINE bool block_is_used(const tlsf *t, node_index node)
 {
 #if USED_IN_NEXT
-    return t->nodes[node].next & NEXT_USED;
+    return node_at(t, node)->next & NEXT_USED;
 #else
     return t->used[node / 64] >> node % 64 & 1;
 #endif
@@ -93,7 +102,7 @@ CA_INLINE bool block_is_used(const tlsf *t, node_index node)
 CA_INLINE void used_set(tlsf *t, node_index node)
 {
 #if USED_IN_NEXT
-    t->nodes[node].next |= NEXT_USED;
+    node_at(t, node)->next |= NEXT_USED;
 #else
     t->used[node / 64] |= 1ULL << node % 64;
 #endif
@@ -103,7 +112,7 @@ CA_INLINE void used_set(tlsf *t, node_index node)
 CA_INLINE void used_clear(tlsf *t, node_index node)
 {
 #if USED_IN_NEXT
-    t->nodes[node].next &= (node_index)~NEXT_USED;
+    node_at(t, node)->next &= (node_index)~NEXT_USED;
 #else
     t->used[node / 64] &= ~(1ULL << node % 64);
 #endif
@@ -117,36 +126,36 @@ CA_INLINE bool is_wide(const tlsf *t)
 
 CA_INLINE uint64_t block_offset(const tlsf *t, node_index node)
 {
-    return is_wide(t) ? t->nodes[node].offset | (uint64_t)t->high[node].offset << 32 : t->nodes[node].offset;
+    return is_wide(t) ? node_at(t, node)->offset | (uint64_t)t->high[node / NODE_STEP].offset << 32 : node_at(t, node)->offset;
 }
 
 CA_INLINE uint64_t block_size(const tlsf *t, node_index node)
 {
-    return is_wide(t) ? t->nodes[node].size | (uint64_t)t->high[node].size << 32 : t->nodes[node].size;
+    return is_wide(t) ? node_at(t, node)->size | (uint64_t)t->high[node / NODE_STEP].size << 32 : node_at(t, node)->size;
 }
 
 CA_INLINE void offset_set(tlsf *t, node_index node, uint64_t offset)
 {
-    t->nodes[node].offset = (uint32_t)offset;
+    node_at(t, node)->offset = (uint32_t)offset;
     if (is_wide(t))
-        t->high[node].offset = (uint32_t)(offset >> 32);
+        t->high[node / NODE_STEP].offset = (uint32_t)(offset >> 32);
 }
 
 CA_INLINE void size_set(tlsf *t, node_index node, uint64_t size)
 {
-    t->nodes[node].size = (uint32_t)size;
+    node_at(t, node)->size = (uint32_t)size;
     if (is_wide(t))
-        t->high[node].size = (uint32_t)(size >> 32);
+        t->high[node / NODE_STEP].size = (uint32_t)(size >> 32);
 }
 
 CA_INLINE node_index block_next(const tlsf *t, node_index node)
 {
-    return (node_index)(t->nodes[node].next & (node_index)~NEXT_USED);
+    return (node_index)(node_at(t, node)->next & (node_index)~NEXT_USED);
 }
 
 CA_INLINE node_index free_before(const tlsf *t, node_index node)
 {
-    return t->nodes[node].back;
+    return node_at(t, node)->back;
 }
 
 CA_INLINE node_index free_after(const tlsf *t, node_index node)
@@ -164,7 +173,7 @@ CA_INLINE bool spare_is_none(const tlsf *t)
 
 CA_INLINE node_index next_of_free(const tlsf *t, node_index node)
 {
-    return t->nodes[node].next;
+    return node_at(t, node)->next;
 }
 
 CA_INLINE node_index spare_take(tlsf *t)
@@ -174,15 +183,15 @@ CA_INLINE node_index spare_take(tlsf *t)
 #if HIGH_HALVES
         t->high[t->fresh] = (tlsf_high){0, 0};
 #endif
-        return (node_index)t->fresh++;
+        return (node_index)(t->fresh++ * NODE_STEP);
     }
-    t->spare_list = t->nodes[node].next;
+    t->spare_list = node_at(t, node)->next;
     return node;
 }
 
 CA_INLINE void spare_give(tlsf *t, node_index node)
 {
-    t->nodes[node].next = t->spare_list; /* not marked used */
+    node_at(t, node)->next = t->spare_list; /* not marked used */
 #if !USED_IN_NEXT
     used_clear(t, node);
 #endif
@@ -216,7 +225,7 @@ CA_INLINE node_index place_under(const tlsf *t, node_index place)
 
 CA_INLINE node_index bin_following(const tlsf *t, node_index node)
 {
-    return t->slots[place_under(t, t->nodes[node].back)];
+    return t->slots[place_under(t, node_at(t, node)->back)];
 }
 
 /* A chunk on top of the bin's others, which are full; its first place. */
@@ -257,13 +266,13 @@ CA_INLINE node_index top_after(tlsf *t, unsigned bin, node_index top)
 CA_INLINE void bin_insert(tlsf *t, node_index node, uint64_t size)
 {
     unsigned bin = ca_bin_floor(size);
-    node_index next = t->nodes[node].next, top = t->bins[bin], place = (node_index)(top + 1);
+    node_index next = node_at(t, node)->next, top = t->bins[bin], place = (node_index)(top + 1);
     if (CA_UNLIKELY(place % CHUNK <= 1))
         place = top_after(t, bin, top);
     t->bins[bin] = place;
     t->slots[place] = node;
-    t->nodes[node].back = place;
-    t->nodes[next].back = node;
+    node_at(t, node)->back = place;
+    node_at(t, next)->back = node;
 }
 
 /* The topmost place goes; the one below it. */
@@ -278,9 +287,9 @@ CA_INLINE node_index bin_drop(tlsf *t, unsigned bin, node_index top)
 CA_INLINE void bin_remove(tlsf *t, node_index node, uint64_t size)
 {
     unsigned bin = ca_bin_floor(size);
-    node_index place = t->nodes[node].back, top = t->bins[bin], last = t->slots[top];
+    node_index place = node_at(t, node)->back, top = t->bins[bin], last = t->slots[top];
     t->slots[place] = last;
-    t->nodes[last].back = place;
+    node_at(t, last)->back = place;
     (void)bin_drop(t, bin, top);
 }
 
@@ -289,7 +298,7 @@ CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
     node_index top = t->bins[bin], node = t->slots[top];
     CA_ASSUME(node != 0); /* the bin is not empty */
     top = bin_drop(t, bin, top);
-    __builtin_prefetch(&t->nodes[t->slots[top]], 1); /* whom the bin gives next */
+    __builtin_prefetch(node_at(t, t->slots[top]), 1); /* whom the bin gives next */
     return node;
 }
 
@@ -298,7 +307,7 @@ CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
 CA_INLINE void block_stretch(tlsf *t, node_index node, uint64_t size, node_index next)
 {
     size_set(t, node, size);
-    t->nodes[node].next = next;
+    node_at(t, node)->next = next;
 #if !USED_IN_NEXT
     used_clear(t, node);
 #endif
@@ -306,13 +315,13 @@ CA_INLINE void block_stretch(tlsf *t, node_index node, uint64_t size, node_index
 
 CA_INLINE void block_use(tlsf *t, node_index node, node_index before)
 {
-    t->nodes[node].back = before;
+    node_at(t, node)->back = before;
     used_set(t, node);
 }
 
 CA_INLINE void block_follows_used(tlsf *t, node_index node)
 {
-    t->nodes[block_next(t, node)].back = 0;
+    node_at(t, block_next(t, node))->back = 0;
 }
 
 CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
@@ -326,7 +335,7 @@ CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
 CA_INLINE node_index block_split(tlsf *t, node_index node, uint64_t size, uint64_t rest_size)
 {
     node_index rest = spare_take(t);
-    tlsf_node *n = &t->nodes[node], *r = &t->nodes[rest];
+    tlsf_node *n = node_at(t, node), *r = node_at(t, rest);
     offset_set(t, rest, block_offset(t, node) + size);
     size_set(t, rest, rest_size);
     size_set(t, node, size);

@@ -51,10 +51,15 @@ CA_INLINE uint64_t high_bytes(uint32_t max_blocks)
     return HIGH_HALVES ? round_line(nodes_for(max_blocks) * sizeof(tlsf_high)) : 0;
 }
 
+CA_INLINE uint64_t slots_bytes(uint32_t words, uint32_t max_blocks)
+{
+    return round_line(chunks_for(words, max_blocks) * CHUNK * sizeof(node_index));
+}
+
 CA_INLINE uint64_t bytes_for(uint32_t words, uint32_t max_blocks)
 {
     return round_line(sizeof(tlsf)) + used_bytes(max_blocks) + round_line(nodes_for(max_blocks) * sizeof(tlsf_node)) + high_bytes(max_blocks) +
-           round_line(chunks_for(words, max_blocks) * CHUNK * sizeof(node_index));
+           slots_bytes(words, max_blocks);
 }
 
 size_t TLSF(memory)(uint64_t capacity, uint32_t max_blocks)
@@ -67,13 +72,12 @@ size_t TLSF(memory)(uint64_t capacity, uint32_t max_blocks)
 /* Where the parts lie; all of them in one piece, so that a copy of it is an instance after this. */
 static void parts_place(tlsf *t)
 {
-    char *at = (char *)t + round_line(sizeof *t);
+    char *at = (char *)t + round_line(sizeof *t) + slots_bytes(t->words, t->max_blocks);
     t->used = (uint64_t *)(void *)at;
     at += used_bytes(t->max_blocks);
     t->nodes = (tlsf_node *)(void *)at;
     at += round_line(nodes_for(t->max_blocks) * sizeof(tlsf_node));
     t->high = HIGH_HALVES ? (tlsf_high *)(void *)at : NULL;
-    t->slots = (node_index *)(void *)(at + high_bytes(t->max_blocks));
 }
 
 static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)

@@ -128,26 +128,26 @@ CA_INLINE node_index block_alloc(tlsf *t, uint64_t size, uint64_t align)
 /* The free block that holds it now. pre: used. */
 CA_INLINE node_index block_free(tlsf *t, node_index node)
 {
-    node_index before = free_before(t, node), after = free_after(t, node), next = block_next(t, node), whole = node;
+    node_index before = free_before(t, node), after = free_after(t, node), next = block_next(t, node);
     uint64_t size = block_size(t, node);
     t->free_total += size;
+    if (after) {
+        size += block_size(t, after);
+        next = next_of_free(t, after);
+        bin_remove(t, after, block_size(t, after));
+        block_swallow(t, node, after);
+        spare_give(t, after);
+    }
     if (before) {
         size += block_size(t, before);
         bin_remove(t, before, block_size(t, before));
         block_swallow(t, before, node);
         spare_give(t, node);
-        whole = before;
+        node = before;
     }
-    if (after) {
-        size += block_size(t, after);
-        next = next_of_free(t, after);
-        bin_remove(t, after, block_size(t, after));
-        block_swallow(t, whole, after);
-        spare_give(t, after);
-    }
-    block_stretch(t, whole, size, next);
-    bin_insert(t, whole, size);
-    return whole;
+    block_stretch(t, node, size, next);
+    bin_insert(t, node, size);
+    return node;
 }
 
 /* In place. false: nothing changed. pre: used, size >= 1. */

@@ -51,7 +51,6 @@ typedef struct tlsf_high {
 struct tlsf_struct {
     tlsf_node *nodes;
     tlsf_high *high;     /* of each node; NULL: HIGH_HALVES is 0 */
-    node_index *slots;   /* chunks of places */
     uint64_t second[MOST_WORDS]; /* a bit for each bin */
     uint64_t free_total; /* units */
     uint64_t capacity;   /* units */
@@ -69,6 +68,7 @@ struct tlsf_struct {
     uint64_t magic;
     uint64_t *used;      /* a bit for each node, where it is not in next */
     node_index bins[MOST_WORDS * 64];
+    CA_ALIGNED(CA_LINE) node_index slots[]; /* chunks of places */
 };
 
 /* --- nodes ------------------------------------------------------------------------------------------- */
@@ -161,6 +161,7 @@ CA_INLINE node_index free_before(const tlsf *t, node_index node)
 CA_INLINE node_index free_after(const tlsf *t, node_index node)
 {
     node_index after = block_next(t, node);
+    CA_ASSUME(after != 0); /* at last the fence */
     return block_is_used(t, after) ? 0 : after;
 }
 
@@ -256,7 +257,7 @@ CA_INLINE node_index chunk_pop(tlsf *t, unsigned bin, node_index chunk)
 /* The first place of a bin, or of a chunk: rare in a well-filled bin. */
 CA_INLINE node_index top_after(tlsf *t, unsigned bin, node_index top)
 {
-    if (top % CHUNK == CHUNK - 1)
+    if ((top + 1) % CHUNK == 0)
         return chunk_push(t, top);
     t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD; /* only an empty bin ends at a chunk's place 0 */
     return (node_index)(top + 1);

@@ -116,7 +116,7 @@ static void block_free(ca_heap *heap, void *p)
         else
             ca_large_free(heap, page);
     } else {
-        ca_remote_free(heap, tag, p);
+        ca_remote_free(heap, tag, ca_remote_generation(tag), p);
     }
 }
 
@@ -222,7 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (actors[i])
             end(i);
     audit();
-    ca_region_purge(0, UINT32_MAX, UINT32_MAX); /* fresh pages for the next input, as for this one */
+    ca_region_purge_all(); /* fresh pages for the next input, as for this one */
     ca_region_usage region = ca_region_get_usage();
     FUZZ_CHECK(region.given == 0, "%zu bytes of pages are left", (size_t)region.given);
     FUZZ_CHECK(ca_remote_lost == 0, "%zu blocks were lost", (size_t)ca_remote_lost);

@@ -40,6 +40,10 @@ void ca_next_free(void *p);
 void *ca_next_realloc(void *p, size_t size);
 size_t ca_next_usable(const void *p);
 
+/* Once, before the first context: see preload/loader.c. */
+extern bool ca_face_begun;
+void ca_face_begin(void);
+
 /* malloc for the other faces: sets errno. */
 void *ca_face_allocate(size_t size);
 void *ca_face_allocate_aligned(size_t align, size_t size);

@@ -10,6 +10,8 @@
 #include "base/check.h"
 #include "front/context.h"
 #include "front/fast.h"
+#include "front/profile.h"
+#include "front/report.h"
 #include "heap/large.h"
 #include "preload/face.h"
 
@@ -32,6 +34,12 @@ static bool is_live(const ca_context *c)
     return CA_LOAD(&c->state) == CA_CONTEXT_LIVE;
 }
 
+CA_INLINE void begin(void)
+{
+    if (CA_UNLIKELY(!CA_LOAD(&ca_face_begun)))
+        ca_face_begin();
+}
+
 /* The context behind a handle, NULL for the global one. false: none, and *error says why. */
 static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
 {
@@ -40,6 +48,7 @@ static bool resolve(ctxalloc_context *handle, ca_context **c, int *error)
     if (handle == CTXALLOC_GLOBAL)
         return true;
     if (handle == CTXALLOC_THREAD) {
+        begin();
         *c = ca_context_own();
         *error = ENOMEM;
         return *c != NULL;
@@ -65,9 +74,12 @@ static void *fail(int error)
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
+static const uint32_t kinds[] = {[CTXALLOC_LONG] = CA_TARGET_LONG, [CTXALLOC_MEDIUM] = CA_TARGET_MEDIUM, [CTXALLOC_SHORT] = CA_TARGET_SHORT};
+
 API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
 {
     ca_context_settings s = {.kind = CA_TARGET_LONG};
+    begin();
     if (o) {
         int error;
         if (o->size < sizeof *o || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags ||
@@ -76,7 +88,8 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         if (CA_UNLIKELY(o->parent) && !resolve(o->parent, &s.parent, &error))
             return fail(error);
         s.name = o->name;
-        s.kind = o->lifetime == CTXALLOC_SHORT ? CA_TARGET_SHORT : CA_TARGET_LONG;
+        s.kind = kinds[o->lifetime];
+        s.block_size = o->block_size;
         s.soft = o->soft_limit;
         s.hard = o->hard_limit;
         s.on_pressure = (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;
@@ -87,15 +100,39 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
     return c ? outside(c) : fail(ENOMEM);
 }
 
+CA_NOINLINE static ctxalloc_context *switch_slow(ctxalloc_context *to)
+{
+    ca_context *from = ca_context_current(), *c;
+    int error;
+    if (!resolve(to, &c, &error))
+        return fail(error);
+    return ca_context_switch(c) ? outside(from) : fail(EBUSY);
+}
+
+/* ca_context_switch without its rare cases: first switches, errors, threads that have no heap yet. */
 API ctxalloc_context *ctxalloc_switch(ctxalloc_context *to)
 {
+    uintptr_t mark = ca_context_mark();
     ca_context *from = ca_current->context, *c = inside(to);
-    int error;
-    if ((uintptr_t)to <= (uintptr_t)CTXALLOC_THREAD && CA_UNLIKELY(!resolve(to, &c, &error)))
-        return fail(error);
-    if (CA_UNLIKELY(!ca_context_switch_fast(c)))
-        return fail(is_live(c) ? EBUSY : EINVAL);
-    return outside(from);
+    bool leaves = from && CA_LIKELY(CA_LOAD(&from->holder) == mark);
+    if (CA_LIKELY((uintptr_t)to > (uintptr_t)CTXALLOC_THREAD && CA_LOAD_ACQUIRE(&c->holder) & CA_HOLDER_LEFT)) {
+        if (CA_LIKELY(leaves)) {
+            CA_STORE(&c->holder, mark);
+            CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+            ca_current = c->current;
+            return outside(from);
+        }
+        if (CA_LIKELY(!from && ca_home)) {
+            CA_STORE(&c->holder, mark);
+            ca_current = c->current;
+            return CTXALLOC_GLOBAL;
+        }
+    } else if (to == CTXALLOC_GLOBAL && leaves && CA_LIKELY(ca_home != NULL)) {
+        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
+        ca_current = &ca_home->target;
+        return outside(from);
+    }
+    return switch_slow(to);
 }
 
 API ctxalloc_context *ctxalloc_current(void)
@@ -223,9 +260,9 @@ API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
 
 static void usage_of_process(ctxalloc_usage_t *u)
 {
-    ca_front_usage p = ca_front_get_usage();
-    u->live_blocks = p.heaps.small_count + p.heaps.large_count + p.huge_count;
-    u->live_bytes = p.heaps.small_bytes + p.heaps.large_bytes + p.huge_bytes;
+    ca_report r = ca_report_get();
+    u->live_blocks = r.live_count;
+    u->live_bytes = r.live_bytes;
 }
 
 API bool ctxalloc_usage(ctxalloc_context *handle, ctxalloc_usage_t *u)
@@ -410,9 +447,9 @@ API int ctxalloc_mark(ctxalloc_context *handle, ctxalloc_mark_t *to)
 {
     ca_context *c;
     int error = to ? resolve_context(handle, &c) : EINVAL;
-    if (error || c->heap)
+    if (error || !c->engine || !c->engine->mark)
         return EINVAL;
-    mark m = {c, ca_bump_mark(&c->bump)};
+    mark m = {c, c->engine->mark(c)};
     if (!m.number)
         return ENOMEM;
     memset(to, 0, sizeof *to);
@@ -424,9 +461,63 @@ API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *from)
 {
     ca_context *c;
     int error = from ? resolve_context(handle, &c) : EINVAL;
-    if (error || c->heap)
+    if (error || !c->engine || !c->engine->rollback)
         return EINVAL;
     mark m;
     memcpy(&m, from, sizeof m);
-    return m.context == c && ca_bump_rollback(&c->bump, m.number) ? 0 : EINVAL;
+    if (m.context != c || !c->engine->rollback(c, m.number))
+        return EINVAL;
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_ROLLED_BACK);
+    return 0;
+}
+
+/* --- savepoints ------------------------------------------------------------------------------------------------------------ */
+
+_Static_assert(sizeof(mark) <= sizeof(ctxalloc_savepoint_t), "a savepoint's name fits");
+
+API int ctxalloc_save(ctxalloc_context *handle, ctxalloc_savepoint_t *to)
+{
+    ca_context *c;
+    int error = to ? resolve_context(handle, &c) : EINVAL;
+    if (error)
+        return error;
+    mark m = {c, 0};
+    error = ca_context_save(c, &m.number);
+    if (error)
+        return error;
+    memset(to, 0, sizeof *to);
+    memcpy(to, &m, sizeof m);
+    return 0;
+}
+
+/* The number of a savepoint of the context. */
+static int savepoint_resolve(ctxalloc_context *handle, const ctxalloc_savepoint_t *from, ca_context **c, uint64_t *number)
+{
+    int error = from ? resolve_context(handle, c) : EINVAL;
+    if (error)
+        return error;
+    mark m;
+    memcpy(&m, from, sizeof m);
+    *number = m.number;
+    return m.context == *c ? 0 : EINVAL;
+}
+
+API int ctxalloc_restore(ctxalloc_context *handle, const ctxalloc_savepoint_t *from)
+{
+    ca_context *c;
+    uint64_t number;
+    int error = savepoint_resolve(handle, from, &c, &number);
+    error = error ? error : ca_context_restore(c, number);
+    if (CA_UNLIKELY(ca_heap_setting.profile) && !error)
+        ca_profile_context(c, CA_PROFILE_ROLLED_BACK);
+    return error;
+}
+
+API int ctxalloc_savepoint_drop(ctxalloc_context *handle, const ctxalloc_savepoint_t *savepoint)
+{
+    ca_context *c;
+    uint64_t number;
+    int error = savepoint_resolve(handle, savepoint, &c, &number);
+    return error ? error : ca_context_save_drop(c, number);
 }

@@ -33,7 +33,14 @@ __attribute__((used)) int __gcc_personality_v0(int version, int actions, uint64_
     return real ? real(version, actions, class, e, c) : CONTINUE_UNWIND;
 }
 
-__attribute__((used)) void _Unwind_Resume(struct _Unwind_Exception *e)
+/* ThreadSanitizer gives functions a clean-up of their own for exceptions, and this one, which the unwinder goes on from, would resume itself for ever. */
+#if defined __clang__
+#define NOTHING_TO_CLEAN_UP __attribute__((disable_sanitizer_instrumentation))
+#else
+#define NOTHING_TO_CLEAN_UP
+#endif
+
+NOTHING_TO_CLEAN_UP __attribute__((used)) void _Unwind_Resume(struct _Unwind_Exception *e)
 {
     resume *real = (resume *)(uintptr_t)unwinder("_Unwind_Resume");
     if (real)

@@ -15,10 +15,12 @@ typedef struct ca_context_settings {
     const char *name; /* NULL: none */
     ca_context *parent;
     uint32_t kind;    /* enum ca_target_kind */
+    size_t block_size; /* of most blocks, 0: not known */
     size_t soft, hard;
     void (*on_pressure)(void *context, size_t used, void *argument);
     void *argument;
     uint32_t escape, flags;
+    const ca_source *source; /* NULL: the process's */
 } ca_context_settings;
 
 /* What to do with blocks that are live when their context is destroyed; as enum ctxalloc_escape. */
@@ -30,6 +32,11 @@ ca_context *ca_context_create(const ca_context_settings *settings);
 int ca_context_destroy(ca_context *context);
 /* All blocks cease to be; EBUSY when another thread has it. Contexts below are destroyed. */
 int ca_context_reset(ca_context *context);
+
+/* Savepoints: 0, or EINVAL (not a context with a heap; no such savepoint), EBUSY, ENOMEM. */
+int ca_context_save(ca_context *context, uint64_t *number);
+int ca_context_restore(ca_context *context, uint64_t number);
+int ca_context_save_drop(ca_context *context, uint64_t number);
 
 /* NULL: no context is current. */
 ca_context *ca_context_current(void);
@@ -47,32 +54,13 @@ CA_INLINE uintptr_t ca_context_mark(void)
     return (uintptr_t)&ca_current;
 }
 
-CA_INLINE bool ca_context_switch_fast(ca_context *to)
-{
-    uintptr_t mark = ca_context_mark();
-    ca_context *from = ca_current->context;
-    if (CA_UNLIKELY(to == from))
-        return true;
-    if (CA_LIKELY(to != NULL)) {
-        if (CA_LIKELY(CA_LOAD_ACQUIRE(&to->holder) & CA_HOLDER_LEFT))
-            CA_STORE(&to->holder, mark);
-        else if (!ca_context_take_new(to))
-            return false;
-    }
-    if (CA_LIKELY(from != NULL)) {
-        if (CA_UNLIKELY(CA_LOAD(&from->holder) != mark))
-            ca_context_in_two_threads(from);
-        CA_STORE_RELEASE(&from->holder, mark | CA_HOLDER_LEFT);
-    } else if (CA_UNLIKELY(ca_current->kind == CA_TARGET_NONE)) {
-        (void)ca_context_home(); /* so that the thread's end is seen */
-    }
-    ca_current = to ? to->current : ca_context_home();
-    return true;
-}
-
 /* For one call, whatever is current; any thread. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.
  * A context that nobody switched to yet is used itself, others are served from their annex. */
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align);
+/* Another thread has it current, or is making a call with it. */
+bool ca_context_is_elsewhere(const ca_context *context);
+/* For a walk without the live map: what its heaps' caches hold goes back to the slabs. false: another thread has it. */
+bool ca_context_empty_caches(ca_context *context);
 /* Live blocks and their bytes, with those adopted from contexts below. */
 void ca_context_count_all(ca_context *context, uint64_t *blocks, uint64_t *bytes);
 

@@ -23,24 +23,29 @@ CA_INLINE ca_cache *ca_fast_cache(ca_target *target, size_t offset)
 
 /* Code that allocates for itself what outlives the context that happens to be current: it never gets it from one.
  * The dynamic loader: threads' tables, descriptions of libraries, thread-local variables made on first use.
- * _IO_file_doallocate: the buffers of stdio's streams, which are made on the first use of stdout, say. */
+ * _IO_file_doallocate: the buffers of stdio's streams, which are made on the first use of stdout, say; of CA_STDIO_LEAST bytes or more.
+ *
+ * The loader calls through pointers of its own. Where they can be made to lead elsewhere (preload/loader.c; ca_heap_setting.trusted), contexts' smaller blocks come from the same
+ * paths as everybody's; where not, all of a context's come from ca_fast_context_malloc, which looks at the caller. */
 extern struct ca_outsiders {
     uintptr_t loader, stdio;
     size_t loader_bytes;
 } ca_outsiders;
-enum {
-    CA_STDIO_BYTES = 352, /* of _IO_file_doallocate's code; what lies behind it may be served from outside, too */
-    CA_STDIO_LEAST = 1024 /* the smallest buffer it asks for */
-};
+enum { CA_STDIO_BYTES = 352 /* of _IO_file_doallocate's code; what lies behind it may be served from outside, too */ };
 
 CA_INLINE bool ca_is_loader(const void *caller)
 {
     return (uintptr_t)caller - ca_outsiders.loader < ca_outsiders.loader_bytes;
 }
 
+CA_INLINE bool ca_is_stdio(const void *caller)
+{
+    return (uintptr_t)caller - ca_outsiders.stdio < CA_STDIO_BYTES;
+}
+
 CA_INLINE bool ca_is_outsider(const void *caller)
 {
-    return ca_is_loader(caller) || (uintptr_t)caller - ca_outsiders.stdio < CA_STDIO_BYTES;
+    return ca_is_loader(caller) || ca_is_stdio(caller);
 }
 
 /* NULL: not from here; ask ca_front_malloc. */
@@ -73,7 +78,7 @@ CA_INLINE void *ca_fast_malloc(size_t size)
 /* The same for the heap of a context: the first thing on the slow path, where `caller` costs others nothing. caller: where malloc returns to. */
 CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const void *caller)
 {
-    if (CA_UNLIKELY(size >= target->context_end || ca_is_loader(caller))) /* streams' buffers are not that small */
+    if (CA_UNLIKELY(size >= target->context_end || ca_is_loader(caller) || (size >= CA_STDIO_LEAST && ca_is_stdio(caller))))
         return NULL;
     ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
     void **top = cache->top, *p = *top;

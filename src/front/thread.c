@@ -23,7 +23,7 @@ enum { NEW, ATTACHED, ENDED };
 enum { ROUNDS = CA_INTERPOSE ? PTHREAD_DESTRUCTOR_ITERATIONS : PTHREAD_DESTRUCTOR_ITERATIONS - 2 };
 
 TLS ca_target *ca_current = &ca_target_none;
-static TLS ca_heap *home;
+TLS ca_heap *ca_home;
 static TLS uint8_t state;
 static TLS uint8_t rounds; /* of key destructors still to come */
 
@@ -38,7 +38,7 @@ static void thread_end(void *heap)
     ca_context_thread_end(heap);
     state = ENDED;
     ca_current = &ca_target_none;
-    home = NULL;
+    ca_home = NULL;
     ca_heap_abandon(heap);
 }
 
@@ -56,7 +56,7 @@ CA_COLD static ca_heap *thread_attach(void)
         heap = ca_heap_create();
     if (!heap)
         return NULL;
-    home = heap;
+    ca_home = heap;
     ca_current = &heap->target;
     state = ATTACHED;
     rounds = ROUNDS;
@@ -67,8 +67,8 @@ CA_COLD static ca_heap *thread_attach(void)
 
 ca_heap *ca_thread_home(void)
 {
-    if (CA_LIKELY(home != NULL))
-        return home;
+    if (CA_LIKELY(ca_home != NULL))
+        return ca_home;
     return state == NEW ? thread_attach() : NULL;
 }
 
@@ -87,5 +87,5 @@ void ca_thread_return(ca_heap *heap)
 
 void ca_thread_after_fork(void)
 {
-    ca_heap_orphan_others(home);
+    ca_heap_orphan_others(ca_home);
 }

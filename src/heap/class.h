@@ -16,8 +16,9 @@ enum {
     CA_TAG_CLASS_SHIFT = 4,
     CA_TAG_HEAP_SHIFT = 10,
     CA_TAG_CACHES = CA_CLASSES << CA_TAG_CLASS_SHIFT, /* x = tag ^ own tag is below this: my small object */
-    CA_TAG_NEST = 60 << CA_TAG_CLASS_SHIFT,           /* pieces of short contexts (heap/bump.c); the heap is 0 */
-    CA_TAG_BUMP = 61 << CA_TAG_CLASS_SHIFT,           /* chunks of short contexts, likewise */
+    CA_TAG_ENGINES = 56 << CA_TAG_CLASS_SHIFT,        /* from here to CA_TAG_LARGE: pages of engines (heap/engine.h); the heap is 0 */
+    CA_TAG_NEST = 60 << CA_TAG_CLASS_SHIFT,           /* pieces of short contexts (heap/bump.c) */
+    CA_TAG_BUMP = 61 << CA_TAG_CLASS_SHIFT,           /* chunks of short contexts */
     CA_TAG_LARGE = 62 << CA_TAG_CLASS_SHIFT,          /* a run of pages of a heap's own TLSF */
     CA_TAG_HUGE = 63 << CA_TAG_CLASS_SHIFT,           /* a run of pages of the region; the heap is 0 */
     CA_TAG_CLASS_MASK = 63 << CA_TAG_CLASS_SHIFT

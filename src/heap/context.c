@@ -5,12 +5,13 @@
 #include "base/check.h"
 #include "heap/large.h"
 #include "heap/remote.h"
+#include "heap/save.h"
 
 ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p)
 {
     if (tag >> CA_TAG_HEAP_SHIFT)
         return ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->target.context;
-    uint32_t owner = tag == CA_TAG_HUGE ? ca_region_run_owner(page) : ca_bump_owner(page, tag, p);
+    uint32_t owner = tag == CA_TAG_HUGE ? ca_region_run_owner(page) : ca_engine_owner(page, tag, p);
     return owner ? ca_context_at(owner) : NULL;
 }
 
@@ -43,7 +44,7 @@ void ca_context_each(void (*fn)(ca_context *c, void *argument), void *argument)
         fn(c, argument);
 }
 
-ca_context *ca_context_new(uint32_t kind)
+ca_context *ca_context_new(uint32_t kind, ca_zone *zone)
 {
     uint32_t number = ca_pool_take(&ca_region.contexts);
     if (!number)
@@ -54,12 +55,15 @@ ca_context *ca_context_new(uint32_t kind)
     memset(c, 0, sizeof *c);
     c->next_of_all = next;
     c->runs.owner = number;
+    c->runs.zone = zone;
+    *(kind == CA_TARGET_MEDIUM ? &c->chunked.zone : &c->bump.zone) = zone;
     if (!known)
         enlist(c);
     target_init(c, kind);
     c->account.parent = &ca_account_process;
-    if (kind == CA_TARGET_LONG) {
-        c->heap = ca_heap_create_for(c, &c->account, number);
+    c->engine = ca_engine_of(kind);
+    if (!c->engine) {
+        c->heap = ca_heap_create_for(c, &c->account, number, zone);
         if (!c->heap) {
             ca_pool_give_list(&ca_region.contexts, number, number);
             return NULL;
@@ -75,7 +79,7 @@ ca_heap *ca_context_annex_take(ca_context *c)
 {
     ca_lock_take(&c->lock);
     if (!c->annex)
-        c->annex = ca_heap_create_for(c, &c->account, ca_context_number(c));
+        c->annex = ca_heap_create_for(c, &c->account, ca_context_number(c), c->runs.zone);
     if (c->annex)
         return c->annex;
     ca_lock_drop(&c->lock);
@@ -92,10 +96,12 @@ void ca_context_annex_drop(ca_context *c)
 void ca_context_drop(ca_context *c, bool keep)
 {
     uint32_t dead = CA_DEAD | ca_context_number(c);
-    if (c->heap)
-        ca_heap_drop(c->heap, dead, keep);
+    if (CA_UNLIKELY(c->saves != NULL))
+        ca_save_drop_all(c);
+    if (c->engine)
+        c->engine->drop(c, dead, keep);
     else
-        ca_bump_drop(&c->bump, &c->account, dead, keep);
+        ca_heap_drop(c->heap, dead, keep);
     if (c->huge_count)
         ca_huge_drop(c, dead);
     if (c->annex) {
@@ -108,14 +114,17 @@ void ca_context_drop(ca_context *c, bool keep)
 void ca_context_retire(ca_context *c)
 {
     uint32_t number = ca_context_number(c);
-    if (c->heap) {
+    if (c->engine) {
+        c->engine->retire(c, CA_DEAD | number);
+    } else {
         ca_heap_drop(c->heap, CA_DEAD | number, false);
         ca_heap_retire(c->heap);
-    } else {
-        ca_bump_retire(&c->bump, &c->account, CA_DEAD | number);
     }
     CA_ASSERT(c->account.used == 0);
     c->heap = NULL;
+    if (c->runs.zone)
+        ca_zone_drop(c->runs.zone);
+    c->runs.zone = NULL;
     ca_pool_give_list(&ca_region.contexts, number, number);
 }
 
@@ -142,7 +151,7 @@ bool ca_context_has(ca_context *c, ca_page page, const void *p)
     uint32_t tag = CA_LOAD(&ca_region.entries[page].tag);
     if (tag && ca_context_resolve(ca_context_of(page, tag, p)) == c)
         return true;
-    if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST)
+    if (ca_tag_is_engine(tag))
         return false;
     return ca_region_list_has(&c->runs, page) || (c->heap && ca_region_list_has(&c->heap->runs, page)) ||
            (c->annex && ca_region_list_has(&c->annex->runs, page));
@@ -152,14 +161,18 @@ void ca_context_count(ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
     ca_heap_usage u;
     memset(&u, 0, sizeof u);
-    if (c->heap)
-        ca_heap_add_usage(c->heap, &u);
-    if (CA_LOAD(&c->annex))
-        ca_heap_add_usage(c->annex, &u);
+    const ca_heap *heap = CA_LOAD(&c->heap), *annex = CA_LOAD(&c->annex); /* others may be destroying it */
+    const ca_engine *engine = CA_LOAD(&c->engine);
+    if (heap)
+        ca_heap_add_usage(heap, &u);
+    if (annex)
+        ca_heap_add_usage(annex, &u);
     *blocks = u.small_count + u.large_count + CA_LOAD(&c->huge_count);
     *bytes = u.small_bytes + u.large_bytes + CA_LOAD(&c->huge_bytes);
-    if (!c->heap) {
-        *blocks += CA_LOAD(&c->bump.blocks) - CA_LOAD(&c->bump.freed);
-        *bytes += ca_bump_live_bytes(&c->bump);
+    if (engine) {
+        uint64_t more, more_bytes;
+        engine->count(c, &more, &more_bytes);
+        *blocks += more;
+        *bytes += more_bytes;
     }
 }

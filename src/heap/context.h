@@ -1,7 +1,7 @@
 /* Contexts: heaps with a lifetime, limits and a name.  Here is what a context is made of; who has it current is the front's affair (front/context.h).
  *
  *   long     a heap (heap/heap.h): anything can be freed and reused
- *   medium   chunks of segments, marked in bitmaps (heap/chunked.h)
+ *   medium   runs of granules found in bitmaps (heap/chunked.h): what is freed is used again
  *   short    a pointer that is bumped (heap/bump.h): freeing gives nothing back, but for the last block
  *
  * Every context may have a second heap, its *annex*, for calls by threads that do not have it current (realloc, ctxalloc_malloc): it is a
@@ -14,6 +14,8 @@
 
 #include "base/lock.h"
 #include "heap/bump.h"
+#include "heap/chunked.h"
+#include "heap/engine.h"
 #include "heap/heap.h"
 
 enum { CA_CONTEXT_NAME = 32 };
@@ -31,7 +33,11 @@ typedef struct ca_context {
     uintptr_t holder;     /* the mark of the thread that has it current; with CA_HOLDER_LEFT: of the last that had it; CA_HOLDER_NEW; 0: not live, nobody may */
     ca_target *current;   /* of this or of its heap */
     ca_heap *heap;        /* long: what is current */
-    ca_bump bump;         /* short */
+    const ca_engine *engine; /* the others: not NULL iff heap is */
+    union {
+        ca_bump bump;       /* short */
+        ca_chunked chunked; /* medium */
+    };
     ca_account account;
     ca_heap *annex;       /* NULL: none yet */
     ca_run_list runs;     /* huge blocks */
@@ -46,6 +52,9 @@ typedef struct ca_context {
     uint64_t huge_count, huge_bytes;
     struct ca_context *next_of_all;
     uint64_t grown, shrunk; /* resizes in place */
+    struct ca_context *sweep; /* the child where the next look for adopted ones without blocks begins; NULL: the first. Guarded by the tree's lock */
+    uint32_t notes;        /* of a profile: its blocks there (front/profile.h) */
+    struct ca_save_record *saves; /* savepoints, newest first, see heap/save.h */
     char name[CA_CONTEXT_NAME];
 } ca_context;
 
@@ -91,8 +100,8 @@ CA_INLINE void ca_context_done(ca_context *context)
 /* Follows adoption: who answers for the context's blocks now. NULL: nobody, they are global. */
 ca_context *ca_context_resolve(ca_context *context);
 
-/* Empty, of a kind of ca_target, under the process's account. NULL: no memory. */
-ca_context *ca_context_new(uint32_t kind);
+/* Empty, of a kind of ca_target, under the process's account. zone: held by the caller, the context's from now on; NULL: the first one. NULL: no memory. */
+ca_context *ca_context_new(uint32_t kind, ca_zone *zone);
 /* All blocks cease to be. keep: memory stays for what comes next, where that is cheap. */
 void ca_context_drop(ca_context *context, bool keep);
 /* What is left goes, the record too. pre: dropped */

@@ -132,7 +132,7 @@ static void partial_remove(ca_bin *bin, ca_slab *slab)
 static uint32_t slab_record(ca_heap *heap)
 {
     if (!heap->spare_slabs)
-        heap->spare_slabs = ca_pool_take_list(&ca_region.slabs, SLAB_BATCH);
+        heap->spare_slabs = ca_pool_take_list(&ca_region.slabs, heap->target.context ? 1 : SLAB_BATCH);
     uint32_t number = heap->spare_slabs;
     if (number)
         heap->spare_slabs = *ca_pool_link(&ca_region.slabs, number);
@@ -164,10 +164,8 @@ static bool slab_create(ca_heap *heap, unsigned class)
     heap->used_classes |= 1ULL << class;
     ca_slab_init(ca_slab_at(number), class, page, pages, node, class * 7 + number * 3);
     uint32_t tag = heap->tag | class << CA_TAG_CLASS_SHIFT;
-    for (ca_page i = page; i < page + pages; i++) {
-        ca_region.entries[i].number = number;
-        CA_STORE(&ca_region.entries[i].tag, tag);
-    }
+    for (ca_page i = page; i < page + pages; i++)
+        ca_page_entry_set(i, tag, number);
     uint32_t wanted = bin->grown ? bin->grown : c->first_pages; /* grows with use, not with what was to be had */
     bin->grown = (uint8_t)(wanted * 2 <= c->most_pages ? wanted * 2 : wanted);
     CA_STORE(&bin->pages, bin->pages + pages);
@@ -250,7 +248,8 @@ static void side_step(ca_heap *heap, uint32_t most)
     unsigned class = heap->idle_hand;
     ca_bin *bin = &heap->class_bins[class];
     ca_cache *cache = &heap->caches[class];
-    if (!bin->busy && bin->depot) {
+    bool busy = heap->busy_classes >> class & 1;
+    if (!busy && bin->depot) {
         ca_magazine *m = ca_magazine_at(bin->depot);
         uint32_t count = m->count < most ? m->count : most;
         uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count);
@@ -261,7 +260,7 @@ static void side_step(ca_heap *heap, uint32_t most)
             ca_heap_give_magazine(heap, depot_pop(bin));
         return;
     }
-    if (!bin->busy && cache_is_loaded(cache)) {
+    if (!busy && cache_is_loaded(cache)) {
         uint32_t all = (uint32_t)(cache->top - ca_magazine_at(ca_magazine_of(cache->limit))->slot);
         if (all > IDLE_KEEP) {
             (void)cache_spill(heap, class, all - IDLE_KEEP < most ? all - IDLE_KEEP : most);
@@ -270,7 +269,7 @@ static void side_step(ca_heap *heap, uint32_t most)
     }
     if (heap->idle_calls-- == 0) {
         heap->idle_calls = IDLE_CALLS;
-        bin->busy = false;
+        heap->busy_classes &= ~(1ULL << class);
         heap->idle_hand = class + 1 < CA_CLASSES ? class + 1 : 0;
     }
 }
@@ -320,9 +319,8 @@ static void *slabs_load(ca_heap *heap, unsigned class)
 {
     ca_cache *cache = &heap->caches[class];
     if (!cache_is_loaded(cache)) {
-        ca_bin *bin = &heap->class_bins[class];
-        uint32_t number = bin->cold ? 0 : ca_heap_take_magazine(heap);
-        bin->cold = (uint16_t)(bin->cold - (bin->cold > 0));
+        uint32_t number = heap->cold[class] ? 0 : ca_heap_take_magazine(heap);
+        heap->cold[class] = (uint8_t)(heap->cold[class] - (heap->cold[class] > 0));
         if (!number) { /* too early, or no memory for a magazine: one object without */
             void *p[1] = {NULL};
             return bin_take(heap, class, p, 1) ? p[0] : NULL;
@@ -346,7 +344,7 @@ static void *class_refill(ca_heap *heap, unsigned class)
     ca_cache *cache = &heap->caches[class];
     ca_bin *bin = &heap->class_bins[class];
     void *p = NULL;
-    bin->busy = true;
+    heap->busy_classes |= 1ULL << class;
     if (!bin->depot && ca_remote_drain(heap))
         p = cache_pop(cache);
     if (!p && bin->depot) {
@@ -406,10 +404,10 @@ void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
     unsigned class = (unsigned)(cache - heap->caches);
     ca_bin *bin = &heap->class_bins[class];
     uint32_t empty = 0;
-    bool cold = !cache_is_loaded(cache) && bin->cold;
+    bool cold = !cache_is_loaded(cache) && heap->cold[class];
     if (!cold && (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot))
         empty = ca_heap_take_magazine(heap);
-    bin->busy = true;
+    heap->busy_classes |= 1ULL << class;
     if (empty) {
         if (cache_is_loaded(cache))
             ca_depot_push(bin, cache_unload(cache));
@@ -439,20 +437,20 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
-    bool check = ca_heap_setting.check;
-    const size_t end = ca_heap_setting.full ? 0 : CA_FAST_MAX + 1;
-    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = ca_heap_setting.full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
-                               .fast_end = context || check ? 0 : end, .checked_end = context || !check ? 0 : end,
-                               .context_end = context && end ? CA_FAST_MAX : 0};
+    bool check = ca_heap_setting.check, slow = ca_heap_setting.slow;
+    const size_t end = slow ? 0 : CA_FAST_MAX + 1, plain_end = !context ? end : ca_heap_setting.trusted && !slow ? CA_STDIO_LEAST : 0;
+    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = slow ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
+                               .fast_end = check ? 0 : plain_end, .checked_end = check ? plain_end : 0, .context_end = context ? end : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)
 {
-    uint16_t cold = heap->target.context ? COLD_CALLS : 0;
+    uint8_t cold = heap->target.context ? COLD_CALLS : 0;
     for (; classes; classes &= classes - 1) {
         unsigned class = ca_bit_low(classes);
         heap->caches[class] = (ca_cache){no_slot, no_slot};
-        heap->class_bins[class] = (ca_bin){.cold = cold};
+        heap->class_bins[class] = (ca_bin){0};
+        heap->cold[class] = cold;
     }
 }
 
@@ -465,7 +463,7 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     bool known = heap->tag != 0;
     /* From `state` to `inbox` is what other threads may be looking at, if it was a heap before. */
     memset(heap, 0, offsetof(ca_heap, state));
-    memset(&heap->spare, 0, sizeof *heap - offsetof(ca_heap, spare));
+    memset(&heap->next, 0, sizeof *heap - offsetof(ca_heap, next));
     heap->tag = number << CA_TAG_HEAP_SHIFT;
     target_init(heap, kind, context);
     for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
@@ -502,13 +500,14 @@ void ca_heap_make_home(ca_heap *heap)
     }
 }
 
-ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner)
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner, ca_zone *zone)
 {
     ca_heap *heap = heap_new(context, CA_TARGET_LONG);
     if (!heap)
         return NULL;
     heap->account = account;
     heap->runs.owner = owner;
+    heap->runs.zone = zone;
     return heap;
 }
 
@@ -548,6 +547,12 @@ static void magazines_drop(ca_heap *heap, unsigned class)
         ca_heap_give_magazine(heap, depot_pop(bin));
 }
 
+void ca_heap_drop_caches(ca_heap *heap)
+{
+    for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
+        magazines_drop(heap, ca_bit_low(classes));
+}
+
 /* A block that is dropped: the slab's record goes back, and the pages' entries say who is dead. Returns how many pages it has. */
 CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead)
 {
@@ -559,8 +564,8 @@ CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead
         tagged = pages;
     }
     for (ca_page i = 0; i < tagged; i++) {
-        entries[i].number = dead;
         CA_STORE(&entries[i].tag, 0);
+        CA_STORE(&entries[i].number, dead);
     }
     return pages;
 }
@@ -591,19 +596,14 @@ static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
 static void runs_purge(const ca_run_list *runs)
 {
     for (ca_page page = ca_region_first_run(runs); page != UINT32_MAX; page = ca_region_next_run(page))
-        if (!ca_region.source->purge(ca_region.source, ca_region_address(page), (size_t)ca_region_run_pages(page) * CA_PAGE))
-            memset(ca_region_address(page), 0, (size_t)ca_region_run_pages(page) * CA_PAGE);
+        ca_region_clear(page, ca_region_run_pages(page));
 }
 
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
     if (CA_UNLIKELY(ca_heap_setting.full))
         runs_purge(&heap->runs);
-    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE);
-    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
-        (void)ca_remote_drain(heap); /* all of it is void now */
-    for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
-        magazines_drop(heap, ca_bit_low(classes));
+    ca_heap_drop_caches(heap);
     if (keep && ca_pages_are_few(heap)) {
         extent_empty(heap, ca_region_first_run(&heap->runs), dead);
     } else if (heap->extent_pages) {
@@ -617,6 +617,9 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
     heap->used_classes = 0;
     CA_STORE(&heap->large_pages, 0);
     CA_STORE(&heap->large_count, 0);
+    __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE); /* after the blocks: see ca_remote_generation */
+    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
+        (void)ca_remote_drain(heap); /* all of it is void now */
 }
 
 void ca_heap_retire(ca_heap *heap)
@@ -642,19 +645,25 @@ void ca_heap_trim(ca_heap *heap)
     ca_pages_trim(heap);
 }
 
+ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class)
+{
+    const ca_bin *bin = &heap->class_bins[class];
+    void *const *top = CA_LOAD(&heap->caches[class].top);
+    uint64_t cached = CA_LOAD(&bin->depot_objects), out = CA_LOAD(&bin->out);
+    if (top && top != no_slot)
+        cached += (uint64_t)(top - ca_magazine_at(ca_magazine_of(top))->slot);
+    cached = cached < out ? cached : out;
+    return (ca_class_usage){out - cached, cached, (uint64_t)CA_LOAD(&bin->pages) * CA_PAGE};
+}
+
 void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage)
 {
     for (unsigned class = 0; class < CA_CLASSES; class++) {
-        const ca_bin *bin = &heap->class_bins[class];
-        void *const *top = CA_LOAD(&heap->caches[class].top);
-        uint64_t cached = CA_LOAD(&bin->depot_objects), out = CA_LOAD(&bin->out);
-        if (top && top != no_slot)
-            cached += (uint64_t)(top - ca_magazine_at(ca_magazine_of(top))->slot);
-        cached = cached < out ? cached : out;
-        usage->small_count += out - cached;
-        usage->small_bytes += (out - cached) * ca_classes[class].size;
-        usage->cached_bytes += cached * ca_classes[class].size;
-        usage->slab_bytes += (uint64_t)CA_LOAD(&bin->pages) * CA_PAGE;
+        ca_class_usage u = ca_heap_class_usage(heap, class);
+        usage->small_count += u.live;
+        usage->small_bytes += u.live * ca_classes[class].size;
+        usage->cached_bytes += u.cached * ca_classes[class].size;
+        usage->slab_bytes += u.slab_bytes;
     }
     usage->large_bytes += CA_LOAD(&heap->large_pages) * CA_PAGE;
     usage->large_count += CA_LOAD(&heap->large_count);

@@ -40,7 +40,7 @@ enum ca_target_kind {
     CA_TARGET_HOME,   /* a thread's own heap */
     CA_TARGET_LONG,   /* the heap of a context */
     CA_TARGET_SHORT,  /* a context that only bumps a pointer (heap/bump.h) */
-    CA_TARGET_MEDIUM  /* a context that marks chunks in bitmaps */
+    CA_TARGET_MEDIUM  /* a context that finds free granules in bitmaps (heap/chunked.h) */
 };
 
 /* The loaded magazine of a class. [C1] *top is the last object, or NULL when empty; top <= limit */
@@ -58,8 +58,6 @@ typedef struct ca_bin {
     uint8_t grown;                  /* pages of the next slab */
     uint32_t pages;                 /* in slabs of this class */
     uint32_t out;                   /* objects out of slabs: live, in magazines, or under way to the heap */
-    uint16_t cold;                  /* calls that a context's cache waits before it gets a magazine */
-    bool busy;                      /* there was a slow call since the idle hand came by, see side_step */
 } ca_bin;
 
 /* What the thread has freed of one other heap and class, until it is sent there. */
@@ -70,12 +68,15 @@ typedef struct ca_outbox {
 enum {
     CA_OUTBOXES = CA_OUTBOX_RECORD / (int)sizeof(ca_outbox),
     CA_HEAP_LEVELS = 9, /* first levels of the page TLSF: extents stay below CA_EXTENT_MOST * 2 pages */
-    CA_EXTENT_LEAST = 16,
+    CA_EXTENT_LEAST = 16, /* pages; a context's first extents may be smaller, so that small ones stay small */
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
     CA_PAGE_SCAN = 16,     /* blocks that one last-resort scan of the page TLSF looks at */
     CA_TICK_CALLS = 64,    /* slow calls between two looks at the clock */
+    CA_STDIO_LEAST = 1024, /* the smallest buffer of a stream: what contexts give from here on depends on who asks, see front/fast.h */
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
 };
+
+enum { CA_WARM_KINDS = CA_TARGET_MEDIUM - CA_TARGET_LONG + 1 };
 
 enum ca_heap_state {
     CA_HEAP_FREE,      /* the record holds no heap */
@@ -97,22 +98,24 @@ typedef struct ca_heap {
     uint32_t state;      /* enum ca_heap_state */
     uint32_t generation; /* of a context's heap: how often it was dropped. Frees on their way since then are void */
     uint32_t next_of_all; /* in the list of all heaps */
-    uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all */
+    uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used */
+    uint32_t next;              /* in the list of abandoned heaps */
+    ca_account *account;
+    struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
+    uint32_t warm_count[CA_WARM_KINDS];
+    struct ca_context *own;     /* a thread's: its CTXALLOC_THREAD */
     uint32_t spare CA_ALIGNED(64); /* empty magazines */
     uint32_t spare_count;
     uint32_t spare_slabs; /* slab records */
     uint32_t node_batches;
-    uint32_t next; /* in the list of abandoned heaps */
     uint32_t slow_calls; /* counts down to the next look at the clock */
-    unsigned purge_cursor;
-    unsigned idle_hand; /* class */
+    uint32_t purge_cursor;
+    uint32_t idle_hand;  /* class */
     uint32_t idle_calls;
-    ca_account *account;
-    ca_run_list runs;           /* the extents */
-    struct ca_context *warm[2]; /* a thread's: contexts that wait for their next use, by kind */
-    uint32_t warm_count[2];
-    struct ca_context *own;     /* a thread's: its CTXALLOC_THREAD */
-    uint64_t used_classes;      /* bits: a slab or a magazine was taken since the heap was made or dropped */
+    ca_run_list runs;      /* the extents */
+    uint64_t used_classes; /* bits: a slab or a magazine was taken since the heap was made or dropped */
+    uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
+    uint8_t cold[CA_CLASSES]; /* calls that a context's cache waits before it gets a magazine */
     ca_bin class_bins[CA_CLASSES];
     ca_tlsf pages;
     ca_node page_bins[CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS];
@@ -120,6 +123,7 @@ typedef struct ca_heap {
     uint64_t extent_pages; /* in all extents */
     uint64_t large_pages;  /* in live large blocks */
     uint64_t large_count;
+    uint32_t first_extent; /* pages of a context's next first extent: as many as its last life had, within limits */
     ca_outbox *outboxes;   /* CA_OUTBOXES of them; NULL: a context's heap, or no memory */
 } ca_heap;
 
@@ -135,6 +139,9 @@ extern ca_target ca_target_none;
 typedef struct ca_heap_settings {
     bool check;     /* keep the live map, and find wrong frees */
     bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
+    bool profile;   /* samples are taken, see front/profile.h */
+    bool slow;      /* full or profile: there are no fast paths */
+    bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
@@ -143,14 +150,14 @@ extern ca_heap_settings ca_heap_setting;
 ca_heap *ca_heap_create(void);
 /* A context's heap becomes a thread's. */
 void ca_heap_make_home(ca_heap *heap);
-/* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. */
-ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner);
+/* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. `zone`: where they come from, NULL: the first. */
+ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner, ca_zone *zone);
 /* All blocks cease to be; pages, slabs and magazines go back, but for one extent that the heap keeps if `keep`. `dead`: what the pages' entries
  * hold from now on, see heap/verdict.c. Time: proportional to extents and slabs.  Frees of these blocks that are still on their way are dropped when they come. */
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep);
 /* The record goes back to those that ca_heap_create_for may take. pre: dropped, not kept. */
 void ca_heap_retire(ca_heap *heap);
-/* Turns the checks off, for a heap that was made before the options were known. */
+/* For a heap that was made before the options were known: which of the fast paths hold. */
 void ca_heap_uncheck(ca_heap *heap);
 
 /* Any size up to CA_MAX_SIZE; 16-byte aligned. NULL: no memory. The block is live. */
@@ -165,6 +172,8 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p);
 /* The same, when it is known that the cache's magazine is full. */
 void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p);
 
+/* What lies in caches is nobody's: only the magazines stay. */
+void ca_heap_drop_caches(ca_heap *heap);
 /* Empties all caches into the slabs. */
 void ca_heap_flush(ca_heap *heap);
 /* Gives back what is unused: as flush, then empty extents to the region, and free pages to the kernel. */
@@ -191,7 +200,7 @@ ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align);
 ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages);
 void ca_pages_give(ca_heap *heap, ca_node node);
 void ca_pages_trim(ca_heap *heap);
-/* Just one small extent. */
+/* Just one extent, a small one. */
 bool ca_pages_are_few(const ca_heap *heap);
 /* All extents back to the region; the TLSF is as new. */
 void ca_pages_drop(ca_heap *heap);
@@ -205,6 +214,12 @@ typedef struct ca_heap_usage {
     uint64_t extent_bytes;
 } ca_heap_usage;
 void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage);
+/* The same of one class. */
+typedef struct ca_class_usage {
+    uint64_t live, cached; /* objects: live, or in other heaps' outboxes; free, in magazines */
+    uint64_t slab_bytes;   /* pages in slabs */
+} ca_class_usage;
+ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class);
 
 /* Audits; the owner, or nobody running. */
 bool ca_heap_is_valid(ca_heap *heap, int *which);

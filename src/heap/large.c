@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "heap/context.h"
 #include "heap/live.h"
+#include "heap/save.h"
 
 static ca_huge_usage huge;
 
@@ -15,8 +16,7 @@ bool ca_large_is_huge(size_t size, size_t align)
 
 static void block_publish(ca_page page, uint32_t tag, uint32_t number)
 {
-    ca_region.entries[page].number = number;
-    CA_STORE(&ca_region.entries[page].tag, tag);
+    ca_page_entry_set(page, tag, number);
     if (ca_heap_setting.check)
         ca_live_set(ca_page_granule(page));
 }
@@ -39,29 +39,41 @@ static holder holder_of_run(ca_page page)
     return holder_of(owner ? ca_context_at(owner) : NULL);
 }
 
-static void *huge_alloc(ca_context *context, uint64_t pages, uint64_t align, size_t *zero)
+/* Live blocks become more (sign 1) or fewer (-1). */
+static void huge_count(ca_context *context, uint64_t sign, uint64_t bytes)
+{
+    __atomic_fetch_add(&huge.bytes, sign * bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&huge.count, sign, __ATOMIC_RELAXED);
+    if (context) {
+        __atomic_fetch_add(&context->huge_count, sign, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&context->huge_bytes, sign * bytes, __ATOMIC_RELAXED);
+    }
+}
+
+static void *huge_alloc(ca_context *context, ca_zone *zone, uint64_t pages, uint64_t align, size_t *zero)
 {
     holder h = holder_of(context);
     uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
     if (!ca_account_charge(h.account, bytes))
         return NULL;
-    ca_run run = ca_region_take(pages, align, h.list);
+    ca_run run = ca_region_take(zone, pages, align, h.list);
     if (!run.pages) {
         ca_account_discharge(h.account, bytes);
         return NULL;
     }
     ca_account_settle(h.account);
-    if (context) {
-        __atomic_fetch_add(&context->huge_count, 1, __ATOMIC_RELAXED);
-        __atomic_fetch_add(&context->huge_bytes, bytes, __ATOMIC_RELAXED);
-    }
     if (CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)))
         *ca_live_at(ca_page_granule(run.page)) = (ca_live_word){0, 0};
-    __atomic_fetch_add(&huge.bytes, (uint64_t)run.pages * CA_PAGE, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&huge.count, 1, __ATOMIC_RELAXED);
+    huge_count(context, 1, bytes);
     block_publish(run.page, CA_TAG_HUGE, 1); /* any number: that a block was here, see heap/verdict.c */
     *zero = run.mark ? 0 : (size_t)run.pages * CA_PAGE;
     return ca_region_address(run.page);
+}
+
+void *ca_huge_alloc(ca_context *context, size_t size, size_t align)
+{
+    size_t zero;
+    return huge_alloc(context, context->runs.zone, ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
 }
 
 void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
@@ -69,7 +81,7 @@ void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
     uint64_t pages = ca_size_max(ca_pages_for(size), 1);
     uint64_t align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
     if (ca_large_is_huge(size, align))
-        return huge_alloc(heap->target.context, pages, align_pages, zero);
+        return huge_alloc(heap->target.context, heap->runs.zone, pages, align_pages, zero);
     ca_node node = ca_pages_take(heap, pages, align_pages);
     if (!node)
         return NULL;
@@ -94,10 +106,15 @@ void ca_large_free(ca_heap *heap, ca_page page)
 size_t ca_large_size(ca_page page)
 {
     const ca_page_entry *entry = &ca_region.entries[page];
-    if (CA_LOAD(&entry->tag) == CA_TAG_HUGE)
+    return ca_large_size_of(page, CA_LOAD(&entry->tag), entry->number);
+}
+
+size_t ca_large_size_of(ca_page page, uint32_t tag, uint32_t number)
+{
+    if (tag == CA_TAG_HUGE)
         return (size_t)ca_region_run_pages(page) * CA_PAGE;
     const ca_tlsf_node *nodes = (const ca_tlsf_node *)(const void *)ca_region.nodes.base;
-    return (size_t)nodes[entry->number].size * CA_PAGE;
+    return (size_t)nodes[number].size * CA_PAGE;
 }
 
 static bool huge_resize(ca_page page, size_t size)
@@ -105,6 +122,8 @@ static bool huge_resize(ca_page page, size_t size)
     ca_page before = ca_region_run_pages(page), after = (ca_page)ca_round_up(ca_pages_for(size), CA_CHUNK);
     holder h = holder_of_run(page);
     ca_account *account = h.account;
+    if (after < before && ca_save_pins(page))
+        return true; /* it may be wanted back whole */
     if (after > before && !ca_account_charge(account, (uint64_t)(after - before) * CA_PAGE))
         return false;
     if (!ca_region_resize(page, ca_pages_for(size))) {
@@ -139,21 +158,44 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size)
     return true;
 }
 
+void ca_huge_kill(ca_context *context, ca_page page)
+{
+    huge_count(context, (uint64_t)-1, (uint64_t)ca_region_run_pages(page) * CA_PAGE);
+    CA_STORE(&ca_region.entries[page].tag, 0);
+    if (ca_heap_setting.check && ca_live_test(ca_page_granule(page)))
+        (void)ca_live_clear_shared(ca_page_granule(page));
+}
+
+void ca_huge_give(ca_context *context, ca_page page)
+{
+    uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
+    ca_region_give(page, &context->runs);
+    ca_account_discharge(&context->account, bytes);
+}
+
+void ca_huge_revive(ca_context *context, ca_page page, ca_page pages)
+{
+    ca_page now = ca_region_run_pages(page);
+    if (now > pages && ca_region_resize(page, pages)) /* otherwise it stays larger */
+        ca_account_discharge(&context->account, (uint64_t)(now - pages) * CA_PAGE);
+    huge_count(context, 1, (uint64_t)ca_region_run_pages(page) * CA_PAGE);
+    block_publish(page, CA_TAG_HUGE, 1);
+}
+
 bool ca_huge_free(ca_page page, bool check)
 {
     if (check && !ca_live_clear_shared(ca_page_granule(page)))
         return false;
     holder h = holder_of_run(page);
     uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
-    __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&huge.count, 1, __ATOMIC_RELAXED);
-    if (h.context) {
-        __atomic_fetch_sub(&h.context->huge_count, 1, __ATOMIC_RELAXED);
-        __atomic_fetch_sub(&h.context->huge_bytes, bytes, __ATOMIC_RELAXED);
+    if (CA_UNLIKELY(h.context && ca_save_pins(page))) {
+        ca_huge_kill(h.context, page);
+        return true;
     }
+    huge_count(h.context, (uint64_t)-1, bytes);
     CA_STORE(&ca_region.entries[page].tag, 0);
-    if (CA_UNLIKELY(ca_heap_setting.full) && !ca_region.source->purge(ca_region.source, ca_region_address(page), bytes))
-        memset(ca_region_address(page), 0, bytes);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_region_clear(page, ca_region_run_pages(page));
     ca_region_give(page, h.list);
     ca_account_discharge(h.account, bytes);
     return true;
@@ -163,7 +205,7 @@ void *ca_huge_move(ca_page page, size_t size)
 {
     size_t zero;
     uint32_t owner = ca_region_run_owner(page);
-    void *to = ca_large_is_huge(size, 1) ? huge_alloc(owner ? ca_context_at(owner) : NULL, ca_pages_for(size), 1, &zero) : NULL;
+    void *to = ca_large_is_huge(size, 1) ? huge_alloc(owner ? ca_context_at(owner) : NULL, ca_region_zone(page), ca_pages_for(size), 1, &zero) : NULL;
     if (!to)
         return NULL;
     ca_page to_page = ca_granule_page(ca_region_granule(to));
@@ -181,8 +223,8 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
     uint64_t bytes = 0;
     for (ca_page page = ca_region_first_run(&context->runs); page != UINT32_MAX; page = ca_region_next_run(page)) {
         bytes += (uint64_t)ca_region_run_pages(page) * CA_PAGE;
-        ca_region.entries[page].number = dead;
         CA_STORE(&ca_region.entries[page].tag, 0);
+        CA_STORE(&ca_region.entries[page].number, dead);
         *ca_live_at(ca_page_granule(page)) = (ca_live_word){0, 0};
     }
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "heap/heap.h"
 #include "heap/live.h"
+#include "heap/save.h"
 
 enum {
     SPARE_NODES = 4,   /* a take uses at most 2, a new extent 1 */
@@ -18,7 +19,7 @@ static ca_run run_take(ca_heap *heap, uint64_t pages)
     uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
     if (!ca_account_charge(heap->account, bytes))
         return run;
-    run = ca_region_take(pages, 1, &heap->runs);
+    run = ca_region_take(heap->runs.zone, pages, 1, &heap->runs);
     if (!run.pages)
         ca_account_discharge(heap->account, bytes);
     else
@@ -28,10 +29,17 @@ static ca_run run_take(ca_heap *heap, uint64_t pages)
     return run;
 }
 
+/* Pages of the next extent at least: a context's begin with one chunk and double. */
+static uint64_t extent_least(const ca_heap *heap)
+{
+    uint64_t so_far = ca_size_max(heap->extent_pages, heap->first_extent);
+    return heap->target.context ? ca_size_max(CA_CHUNK, ca_size_min(so_far, CA_EXTENT_LEAST)) : CA_EXTENT_LEAST;
+}
+
 /* A new extent with room for `pages`: a quarter of what the heap has, within limits, so that small heaps stay small. */
 static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
 {
-    uint64_t wanted = ca_size_max(CA_EXTENT_LEAST, ca_size_min(heap->extent_pages / 4, CA_EXTENT_MOST));
+    uint64_t least = extent_least(heap), wanted = ca_size_max(least, ca_size_min(heap->extent_pages / 4, CA_EXTENT_MOST));
     pages += align - 1;
     ca_run run = run_take(heap, ca_size_max(wanted, pages));
     if (!run.pages && wanted > pages)
@@ -97,12 +105,12 @@ void ca_pages_give(ca_heap *heap, ca_node node)
     tlsf->marks[node] = ca_region_now();
     node = ca_tlsf_free(tlsf, node);
     /* An empty extent goes back, unless it is what the next block will likely need. */
-    if (ca_tlsf_is_whole(tlsf, node) && tlsf->free_total >= 2 * tlsf->nodes[node].size)
+    if (ca_tlsf_is_whole(tlsf, node) && tlsf->free_total >= 2 * tlsf->nodes[node].size && !ca_save_pins((ca_page)tlsf->nodes[node].offset))
         extent_give(heap, node);
     if (CA_UNLIKELY(ca_heap_setting.decay == 0)) {
         unsigned cursor = 0;
         (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
-        ca_region_purge(0, UINT32_MAX, UINT32_MAX);
+        ca_region_purge(heap->runs.zone, 0, UINT32_MAX, UINT32_MAX);
     }
 }
 
@@ -112,7 +120,7 @@ void ca_pages_trim(ca_heap *heap)
     for (unsigned bin = 0; bin < CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS; bin++)
         for (ca_node node = tlsf->bins[bin], next; node; node = next) {
             next = tlsf->nodes[node].next_free;
-            if (ca_tlsf_is_whole(tlsf, node))
+            if (ca_tlsf_is_whole(tlsf, node) && !ca_save_pins((ca_page)tlsf->nodes[node].offset))
                 extent_give(heap, node);
         }
     unsigned cursor = 0;
@@ -121,7 +129,7 @@ void ca_pages_trim(ca_heap *heap)
 
 bool ca_pages_are_few(const ca_heap *heap)
 {
-    return heap->extent_pages <= CA_EXTENT_LEAST && heap->extent_pages;
+    return heap->extent_pages && heap->extent_pages <= CA_EXTENT_LEAST && ca_region_next_run(ca_region_first_run(&heap->runs)) == UINT32_MAX;
 }
 
 /* All nodes but those of one batch go back, and are spare; all bins are empty. */
@@ -130,6 +138,7 @@ void ca_pages_drop(ca_heap *heap)
     ca_tlsf *tlsf = &heap->pages;
     ca_region_give_all(&heap->runs);
     ca_account_discharge(heap->account, heap->extent_pages * CA_PAGE);
+    heap->first_extent = (uint32_t)ca_size_min(heap->extent_pages, CA_EXTENT_LEAST);
     CA_STORE(&heap->extent_pages, 0);
     memset(heap->page_bins, 0, sizeof heap->page_bins);
     memset(heap->page_second, 0, sizeof heap->page_second);
@@ -148,5 +157,5 @@ void ca_heap_tick(ca_heap *heap)
     if (!ca_region_tick())
         return;
     if (!ca_region_purge_tlsf(&heap->pages, &heap->purge_cursor, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST))
-        ca_region_purge(ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
+        ca_region_purge(heap->runs.zone, ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
 }

@@ -127,11 +127,10 @@ static uint32_t magazine_new(ca_heap *home, uint32_t tag, uint32_t generation)
     return number;
 }
 
-void ca_remote_free(ca_heap *home, uint32_t tag, void *p)
+void ca_remote_free(ca_heap *home, uint32_t tag, uint32_t generation, void *p)
 {
     bool direct = !home || !home->outboxes;
     ca_outbox *box = direct ? &(ca_outbox){0, 0} : &home->outboxes[outbox_of(tag)];
-    uint32_t generation = CA_LOAD(&ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->generation); /* p keeps its owner from changing it */
     if (box->tag != tag || ca_magazine_at(box->magazine)->generation != generation) {
         if (box->magazine)
             magazine_send(box->magazine);
@@ -222,6 +221,13 @@ void ca_heap_reclaim(ca_heap *heap)
     uint32_t abandoned = CA_HEAP_ABANDONED;
     while (!__atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_OWNED, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
         abandoned = CA_HEAP_ABANDONED; /* BUSY: for as long as a drain takes */
+}
+
+bool ca_heap_claim_spent(ca_heap *heap)
+{
+    uint32_t abandoned = CA_HEAP_ABANDONED;
+    return !CA_LOAD(&heap->extent_pages) && !CA_LOAD(&heap->inbox) && /* without pages there are no blocks, and nothing can come */
+           __atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_OWNED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
 ca_heap *ca_heap_adopt(void)

@@ -15,9 +15,16 @@
 
 #include "heap/heap.h"
 
+/* What a free says of the life of the heap that its block belongs to: to be read before the block is looked at (for the last time), so that a free that is half-way while its
+ * context is destroyed never carries the number of a later life. ca_heap_drop: first the blocks, then the number. */
+CA_INLINE uint32_t ca_remote_generation(uint32_t tag)
+{
+    return CA_LOAD_ACQUIRE(&ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->generation);
+}
+
 /* A block of another heap. home: the thread's own heap, whose outboxes and magazines are used; NULL: a thread without (sent at once).
- * p was live when looked at. */
-void ca_remote_free(ca_heap *home, uint32_t tag, void *p);
+ * p was live when looked at, which was after `generation` was read. */
+void ca_remote_free(ca_heap *home, uint32_t tag, uint32_t generation, void *p);
 extern uint64_t ca_remote_lost; /* blocks that could not be sent for want of memory */
 /* Sends all that is waiting. */
 void ca_remote_flush(ca_heap *home);
@@ -32,6 +39,8 @@ void ca_heap_leave(ca_heap *heap);
 void ca_heap_globalize(ca_heap *heap);
 /* The caller's again. */
 void ca_heap_reclaim(ca_heap *heap);
+/* The same, if nothing is in it: no page, no block on its way. */
+bool ca_heap_claim_spent(ca_heap *heap);
 /* An abandoned heap, now the caller's; NULL: there is none. */
 ca_heap *ca_heap_adopt(void);
 

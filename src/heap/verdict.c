@@ -67,9 +67,9 @@ const void *ca_verdict_start(const void *p, ca_granule g)
         size_t size = ca_classes[slab->class].size, index = (size_t)((const char *)p - slab->start) / size;
         return index < slab->objects ? slab->start + index * size : NULL;
     }
-    if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST) {
+    if (ca_tag_is_engine(tag)) {
         const ca_context *c = ca_context_of(page, tag, p);
-        return c ? ca_bump_start(&c->bump, p) : NULL;
+        return c && c->engine ? c->engine->start(c, p) : NULL;
     }
     return large_around(page);
 }
@@ -98,14 +98,14 @@ void ca_verdict(const char *function, const void *p, ca_granule g)
             pronounce(function, p, "never allocated");
         pronounce_interior(function, p, start);
     }
-    if (tag == CA_TAG_BUMP || tag == CA_TAG_NEST) {
+    if (ca_tag_is_engine(tag)) {
         ca_context *c = ca_context_of(page, tag, p);
         if (c && c->state == CA_CONTEXT_FREE)
             pronounce_dropped(function, p, ca_context_number(c));
-        const void *start = c ? ca_bump_start(&c->bump, p) : NULL;
-        if (start && start != p && ca_bump_is_live(&c->bump, start))
+        const void *start = ca_verdict_start(p, g);
+        if (start && start != p && c->engine->is_live(c, start))
             pronounce_interior(function, p, start);
-        if (start || (c && ca_bump_was_block(&c->bump, p)))
+        if (start || (c && c->engine && c->engine->was_block(c, p)))
             pronounce_dead(function, p);
         pronounce(function, p, "never allocated");
     }

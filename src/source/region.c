@@ -1,178 +1,61 @@
 #include "source/region.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/os.h"
+#include "source/parts.h"
 
 enum {
-    PARTS = 64,                       /* ranges of address space */
-    PART_ALIGN = 4096,                /* pages: a part's entries and live words fill whole pages of metadata */
-    COMMIT_LEAST = 256,               /* pages: 1 MiB */
-    COMMIT_MOST = 16384,              /* pages: 64 MiB */
-    LIVE_BYTES = CA_PAGE / CA_GRANULE / 64 * sizeof(ca_live_word), /* of the live map for a page */
-    BASE_ALIGN = 2 << 20,             /* bytes: of the first range; the largest alignment in further ones */
-    SKEW = 37 * CA_PAGE,              /* see array_bytes */
-    GUARD = 16 * CA_PAGE,
-    ARRAY_STEP = 16 * CA_PAGE,        /* an array grows by this at least */
-    FIRST_STEP = 4 * CA_PAGE,         /* what the window of page entries and marks begins with, each */
-    RECORD_PART = 16,                 /* the store of records: this part of the pages, and at most */
-    SIDE_PAGE = CA_PAGE / sizeof(ca_tlsf_node) * sizeof(uint32_t), /* marks of the nodes in a page of records */
-    CLOCK_SHIFT = 4                   /* a mark counts 16 ms */
+    CLOCK_SHIFT = 4,     /* a mark counts 16 ms */
+    ZONE_LEVELS = 31,    /* of a zone's TLSF: up to 2^32 pages */
+    LEAST_PART = 512,    /* pages: of a further range of the first zone */
+    FAR_PART = 16384,    /* pages that a further zone first asks its source for: 64 MiB; later half as much as it has */
+    FAR_PART_MOST = 1 << 22
 };
 
-#define RECORDS_MOST ((uint64_t)CA_HEAP_RECORD << CA_HEAP_NUMBER_BITS) /* bytes */
+#define PAGES_MOST ((uint64_t)1 << 31) /* of the first range: numbers are 32 bits */
 
-/* [R1] pages [first, first + committed) are usable, the rest of the part is reserved
- * [R2] parts follow each other in page numbers: parts[i].first + parts[i].pages == parts[i + 1].first */
-typedef struct part {
-    uintptr_t base;
-    ca_page first, pages, committed, touched; /* touched: pages of this part ever handed out end here */
-} part;
-
-ca_region_t ca_region;
-
-/* An array that is committed from its start on. */
-typedef struct grown {
-    char *base;
-    size_t committed; /* bytes */
-} grown;
-
-static struct {
+/* [Z1] free: the zone's pages that nobody owns, committed or not */
+struct ca_zone {
     ca_lock lock;
-    part parts[PARTS];
-    uint32_t part_count;
-    ca_page most;  /* page numbers that the side arrays have room for */
-    grown entries, runs, live;
-    ca_store records;
-    ca_tlsf tlsf;  /* free: pages nobody owns, committed or not */
+    const ca_source *source;
+    ca_tlsf free;
     uint32_t batches;
     unsigned cursor;
+    uint64_t given;      /* pages */
+    uint64_t all;        /* pages in parts */
+    ca_part *parts;
+    uint32_t references; /* guarded by the lock of the list */
+    ca_zone *next;       /* in the list of further zones */
+    ca_node bins[ZONE_LEVELS * CA_BIN_SECOND_LEVELS];
+    uint64_t second[CA_TLSF_WORDS(ZONE_LEVELS)];
+};
+_Static_assert(sizeof(ca_zone) <= CA_ZONE_RECORD, "a zone is one record");
+
+static struct {
+    ca_zone first;
+    uint64_t most;   /* pages */
     uint32_t now;
-    uint64_t given; /* pages */
-    ca_node bins[CA_BIN_COUNT];
-    uint64_t second[CA_TLSF_WORDS(CA_BIN_FIRST_LEVELS)];
+    uint64_t purged; /* bytes; any thread */
+    ca_lock list_lock;
+    ca_zone *zones;  /* the further ones */
 } region;
 
-/* --- metadata ----------------------------------------------------------------------------------------- */
-
-/* Where things lie in the reservation: offsets in bytes from its start.
- *
- *   runs ->   …   <- marks | entries ->   …   <- records | live ->   …   guard   pages ->
- *
- * Arrows say where they grow. What starts out together lies together: a process that allocates little touches two small windows of metadata, each
- * of few page tables and made usable by one system call (for process start this was worth 35 and 35 of 130 µs). */
-typedef struct layout {
-    size_t runs, marks, entries, records, live, all;
-    size_t marks_bytes, records_bytes;
-} layout;
-
-/* An array's share of the reservation.  Arrays that start a large power of two apart made loops of mixed sizes up to a third slower
- * (docs/log.md).  The likely cause: their pages' addresses differ in high bits only, and processors that guess the way of the first-level
- * cache from a hash of the address (AMD since Zen) take such pages for each other. An odd number of pages more keeps them apart. */
-static size_t array_bytes(uint64_t bytes)
+static ca_zone *zone_or_first(ca_zone *zone)
 {
-    return ca_round_up(bytes, CA_PAGE) + SKEW;
+    return zone ? zone : &region.first;
 }
 
-static layout layout_for(uint64_t pages)
+const ca_source *ca_zone_source(const ca_zone *zone)
 {
-    layout l;
-    l.records_bytes = ca_size_min(ca_round_up(pages * (CA_PAGE / RECORD_PART), CA_PAGE), RECORDS_MOST);
-    l.marks_bytes = ca_round_up(l.records_bytes / CA_PAGE * SIDE_PAGE, CA_PAGE);
-    l.runs = 0;
-    l.marks = l.runs + array_bytes(pages / CA_CHUNK * sizeof(ca_run_record));
-    l.entries = l.marks + l.marks_bytes;
-    l.records = l.entries + array_bytes(pages * sizeof(ca_page_entry));
-    l.live = l.records + l.records_bytes;
-    l.all = l.live + array_bytes(pages * LIVE_BYTES) + GUARD;
-    return l;
+    return zone ? zone->source : ca_region.source;
 }
 
-/* Makes the first `bytes` usable. */
-static bool grown_to(grown *array, size_t bytes)
+ca_zone *ca_region_zone(ca_page page)
 {
-    if (bytes <= array->committed)
-        return true;
-    size_t step = ca_round_up(ca_size_max(array->committed / 8, ARRAY_STEP), CA_PAGE);
-    size_t to = ca_round_up(ca_size_max(bytes, array->committed + step), CA_PAGE);
-    char *from = array->base + array->committed;
-    if (!ca_region.source->commit(ca_region.source, from, to - array->committed)) {
-        to = ca_round_up(bytes, CA_PAGE);
-        if (!ca_region.source->commit(ca_region.source, from, to - array->committed))
-            return false;
-    }
-    array->committed = to;
-    return true;
-}
-
-static bool part_commit_to(part *p, ca_page to)
-{
-    size_t pages = p->first + (size_t)to;
-    if (!grown_to(&region.entries, pages * sizeof(ca_page_entry)) || !grown_to(&region.runs, pages / CA_CHUNK * sizeof(ca_run_record)) ||
-        !grown_to(&region.live, pages * LIVE_BYTES) ||
-        !ca_region.source->commit(ca_region.source, (void *)(p->base + (uintptr_t)p->committed * CA_PAGE),
-                                  (size_t)(to - p->committed) * CA_PAGE))
-        return false;
-    CA_STORE(&p->committed, to);
-    if (p == region.parts)
-        CA_STORE(&ca_region.granules, ca_page_granule(to));
-    return true;
-}
-
-/* Makes the first `end` pages of the part usable, and some more, so that this is rarely called. */
-static bool part_commit(part *p, ca_page end)
-{
-    if (end <= p->committed)
-        return true;
-    ca_page step = p->committed / 4;
-    step = step < COMMIT_LEAST ? COMMIT_LEAST : step > COMMIT_MOST ? COMMIT_MOST : step;
-    ca_page to = step < p->pages - p->committed ? p->committed + step : p->pages;
-    return (to > end && part_commit_to(p, to)) || part_commit_to(p, end);
-}
-
-static part *part_of(ca_page page)
-{
-    part *p = region.parts;
-    while (page - p->first >= p->pages)
-        p++;
-    return p;
-}
-
-void *ca_region_address(ca_page page)
-{
-    const part *p = &region.parts[0];
-    if (CA_UNLIKELY(page >= p->pages))
-        p = part_of(page);
-    return (void *)(p->base + (uintptr_t)(page - p->first) * CA_PAGE);
-}
-
-uint64_t ca_region_bias(void)
-{
-    return ca_region.base >> CA_PAGE_SHIFT;
-}
-
-bool ca_region_is_far(ca_page page)
-{
-    return page >= region.parts[0].pages;
-}
-
-ca_granule ca_region_granule_far(uintptr_t address)
-{
-    uint32_t count = CA_LOAD_ACQUIRE(&region.part_count);
-    for (uint32_t i = 0; i < count; i++) {
-        const part *p = &region.parts[i];
-        if (address - p->base < (uintptr_t)CA_LOAD(&p->committed) * CA_PAGE)
-            return ((uintptr_t)p->first * CA_PAGE + (address - p->base)) >> CA_GRANULE_SHIFT;
-    }
-    return UINT64_MAX;
-}
-
-bool ca_region_contains(const void *p)
-{
-    uint32_t count = CA_LOAD_ACQUIRE(&region.part_count);
-    for (uint32_t i = 0; i < count; i++)
-        if ((uintptr_t)p - region.parts[i].base < (uintptr_t)region.parts[i].pages * CA_PAGE)
-            return true;
-    return false;
+    ca_zone *zone = ca_part_of(page)->zone;
+    return zone == &region.first ? NULL : zone;
 }
 
 /* --- nodes --------------------------------------------------------------------------------------------- */
@@ -192,111 +75,225 @@ bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches)
 
 /* --- start ---------------------------------------------------------------------------------------------- */
 
-/* Everything for `pages` page numbers, of which the first range has `first`. */
-static bool region_reserve(uint64_t pages, uint64_t first)
+static void zone_init(ca_zone *zone, const ca_source *source)
 {
-    layout l = layout_for(pages);
-    char *at = ca_region.source->reserve(ca_region.source, l.all + first * CA_PAGE + BASE_ALIGN);
-    if (!at)
-        return false;
-    ca_os_no_huge_pages(at, l.all); /* sparse by nature: a huge page here is almost all waste */
-    size_t marks = FIRST_STEP, records = (size_t)2 * ARRAY_STEP; /* bytes at the end of those that begin there */
-    if (!ca_region.source->commit(ca_region.source, at + l.entries - marks, marks + FIRST_STEP) ||
-        !ca_region.source->commit(ca_region.source, at + l.live - records, records + ARRAY_STEP)) {
-        ca_region.source->release(ca_region.source, at, l.all + first * CA_PAGE + BASE_ALIGN);
-        return false;
-    }
-    region.runs = (grown){at + l.runs, 0};
-    region.entries = (grown){at + l.entries, FIRST_STEP};
-    region.live = (grown){at + l.live, ARRAY_STEP};
-    ca_region.runs = (ca_run_record *)(void *)region.runs.base;
-    ca_region.marks = (uint32_t *)(void *)(at + l.marks);
-    ca_region.entries = (ca_page_entry *)(void *)region.entries.base;
-    ca_region.live = (ca_live_word *)(void *)region.live.base;
-    ca_store_init(&region.records, at + l.records, l.records_bytes, records, at + l.marks, SIDE_PAGE);
-    ca_pool_init(&ca_region.nodes, &region.records, CA_NODE_BATCH * sizeof(ca_tlsf_node));
-    ca_pool_init(&ca_region.slabs, &region.records, CA_SLAB_RECORD);
-    ca_pool_init(&ca_region.magazines, &region.records, CA_MAGAZINE_RECORD);
-    ca_pool_init(&ca_region.heaps, &region.records, CA_HEAP_RECORD);
-    ca_pool_init(&ca_region.outboxes, &region.records, CA_OUTBOX_RECORD);
-    ca_pool_init(&ca_region.contexts, &region.records, CA_CONTEXT_RECORD);
-    ca_pool_init(&ca_region.chunks, &region.records, CA_CHUNK_RECORD);
-    ca_region.base = ca_round_up((uintptr_t)(at + l.all), BASE_ALIGN);
-    ca_region.granules = 0;
-    region.parts[0] = (part){.base = ca_region.base, .first = 0, .pages = (ca_page)first};
-    region.part_count = 1;
-    region.most = (ca_page)pages;
-    return true;
+    zone->source = source;
+    ca_tlsf_init(&zone->free, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, zone->bins, zone->second, ZONE_LEVELS);
+    zone->free.bias = ca_region_bias();
 }
 
-static bool region_start(void)
+static bool region_start(uint64_t pages)
 {
-    ca_tlsf_init(&region.tlsf, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, region.bins, region.second,
-                 CA_BIN_FIRST_LEVELS);
-    region.tlsf.bias = ca_region_bias();
+    ca_part *part = ca_part_first();
+    region.most = pages;
     region.now = 1;
-    if (!ca_region_feed_nodes(&region.tlsf, 4, &region.batches))
+    zone_init(&region.first, ca_region.source);
+    region.first.parts = part;
+    region.first.all = part->pages;
+    if (!ca_region_feed_nodes(&region.first.free, 4, &region.first.batches))
         return false;
-    return ca_tlsf_add(&region.tlsf, 0, region.parts[0].pages) != CA_NODE_NONE;
+    return ca_tlsf_add(&region.first.free, 0, part->pages) != CA_NODE_NONE;
 }
 
 bool ca_region_init(const ca_source *source, size_t bytes)
 {
-    ca_region.source = source;
-    uint64_t pages = ca_round_up(bytes >> CA_PAGE_SHIFT, PART_ALIGN);
-    if (region_reserve(pages, pages))
-        return region_start();
+    ca_region.source = region.first.source = source;
+    uint64_t pages = ca_size_min(ca_round_up(bytes >> CA_PAGE_SHIFT, CA_PART_ALIGN), PAGES_MOST);
+    uint64_t all = ca_size_min(2 * pages, 2 * PAGES_MOST - CA_PART_ALIGN); /* as many numbers again for other zones' parts */
+    if (ca_parts_init(&region.first, all, pages, pages))
+        return region_start(all);
     /* The address space is limited. Number as many pages as could ever be had, reserve a quarter now, and let further ranges follow. */
     size_t limit = ca_os_address_space_limit();
     if (limit >> CA_PAGE_SHIFT < pages)
-        pages = ca_round_up(limit >> CA_PAGE_SHIFT, PART_ALIGN);
-    for (; pages >= PART_ALIGN; pages = ca_round_up(pages / 2, PART_ALIGN)) {
-        if (region_reserve(pages, ca_round_up(pages / 4, PART_ALIGN)))
-            return region_start();
-        if (pages == PART_ALIGN)
+        pages = ca_round_up(limit >> CA_PAGE_SHIFT, CA_PART_ALIGN);
+    for (; pages >= CA_PART_ALIGN; pages = ca_round_up(pages / 2, CA_PART_ALIGN)) {
+        all = pages + ca_round_up(pages / 4, CA_PART_ALIGN); /* they begin and end inside units, and some are for other zones' parts */
+        if (ca_parts_init(&region.first, all, pages, ca_round_up(pages / 4, CA_PART_ALIGN)))
+            return region_start(all);
+        if (pages == CA_PART_ALIGN)
             break;
     }
     return false;
 }
 
-/* --- runs ------------------------------------------------------------------------------------------------ */
+/* --- zones ------------------------------------------------------------------------------------------------- */
 
-/* Another range of addresses with room for `pages`. */
-static bool region_extend(uint64_t pages)
+/* pre: the list is locked */
+static ca_zone *zone_new(const ca_source *source)
 {
-    const part *last = &region.parts[region.part_count - 1];
-    ca_page first = last->first + last->pages;
-    uint64_t left = region.most - first;
-    uint64_t least = ca_round_up(pages, PART_ALIGN), wanted = ca_size_max(least, ca_round_up(region.most / 8, PART_ALIGN));
-    if (region.part_count == PARTS || least > left || !ca_region_feed_nodes(&region.tlsf, 3, &region.batches))
-        return false;
-    wanted = ca_size_min(wanted, left);
-    char *at = ca_region.source->reserve(ca_region.source, wanted * CA_PAGE + BASE_ALIGN);
-    if (!at && wanted > least)
-        at = ca_region.source->reserve(ca_region.source, (wanted = least) * CA_PAGE + BASE_ALIGN);
-    if (!at)
-        return false;
-    /* Where it would lie if it followed the first range: so what is aligned by page number is aligned here, too. */
-    uintptr_t skip = (ca_region.base + (uintptr_t)first * CA_PAGE - (uintptr_t)at) & (BASE_ALIGN - 1);
-    region.parts[region.part_count] = (part){.base = (uintptr_t)at + skip, .first = first, .pages = (ca_page)wanted};
-    CA_STORE_RELEASE(&region.part_count, region.part_count + 1);
-    return ca_tlsf_add(&region.tlsf, first, wanted) != CA_NODE_NONE;
+    uint32_t number = ca_pool_take(&ca_region.zones);
+    if (!number)
+        return NULL;
+    ca_zone *zone = ca_pool_at(&ca_region.zones, number);
+    memset(zone, 0, sizeof *zone);
+    zone_init(zone, source);
+    zone->next = region.zones;
+    CA_STORE(&region.zones, zone);
+    return zone;
 }
 
-/* A block that is committed, or none. */
-static ca_node run_take(uint64_t pages, uint64_t align, bool *fresh)
+ca_zone *ca_zone_hold(const ca_source *source)
 {
-    ca_node node = ca_tlsf_alloc(&region.tlsf, pages, align);
-    if (!node && region_extend(pages + align - 1))
-        node = ca_tlsf_alloc(&region.tlsf, pages, align);
+    ca_lock_take(&region.list_lock);
+    ca_zone *zone = region.zones;
+    while (zone && zone->source != source)
+        zone = zone->next;
+    if (!zone)
+        zone = zone_new(source);
+    if (zone)
+        zone->references++;
+    ca_lock_drop(&region.list_lock);
+    return zone;
+}
+
+void ca_zone_share(ca_zone *zone)
+{
+    ca_lock_take(&region.list_lock);
+    zone->references++;
+    ca_lock_drop(&region.list_lock);
+}
+
+static void part_release(ca_zone *zone, ca_part *part)
+{
+    ca_page first = part->first;
+    ca_node outer = part->outer;
+    void *at = (void *)part->base, *range = part->range;
+    size_t bytes = (size_t)part->pages * CA_PAGE, range_bytes = part->range_bytes;
+    ca_part_drop(part);
+    if (zone->source->release)
+        zone->source->release(zone->source, range ? range : at, range ? range_bytes : bytes);
+    if (range)
+        return;
+    /* An inner part goes back to the first zone as fresh memory.  If the kernel refuses that, its settings cannot be undone, and nobody gets it. */
+    ca_region.runs[first >> CA_CHUNK_SHIFT] = (ca_run_record){.node = outer};
+    if (ca_region.source->renew(ca_region.source, at, bytes))
+        ca_region_give(first, NULL);
+}
+
+static void zone_end(ca_zone *zone)
+{
+    while (zone->parts) {
+        ca_part *part = zone->parts;
+        zone->parts = part->next;
+        part_release(zone, part);
+    }
+    ca_pool_give_chain(&ca_region.nodes, &zone->batches);
+    uint32_t number = (uint32_t)((size_t)((char *)zone - ca_region.zones.base) / CA_ZONE_RECORD);
+    ca_pool_give_list(&ca_region.zones, number, number);
+}
+
+void ca_zone_drop(ca_zone *zone)
+{
+    ca_lock_take(&region.list_lock);
+    bool last = --zone->references == 0;
+    if (last) {
+        ca_zone **link = &region.zones;
+        while (*link != zone)
+            link = &(*link)->next;
+        *link = zone->next;
+    }
+    ca_lock_drop(&region.list_lock);
+    CA_ASSERT(!last || zone->given == 0);
+    if (last)
+        zone_end(zone);
+}
+
+/* --- parts of zones ---------------------------------------------------------------------------------------- */
+
+/* The first zone goes on in another range: what is aligned by page number is aligned there, too. */
+static ca_part *first_extend(uint64_t pages)
+{
+    uint64_t least = ca_round_up(pages, LEAST_PART), wanted = ca_size_max(least, ca_round_up(region.most / 8, CA_PART_ALIGN));
+    if (ca_part_first()->pages >= region.most / 2) /* there is no limit, but that this is all */
+        return NULL;
+    for (;; wanted = ca_size_max(least, wanted / 2)) {
+        size_t bytes = wanted * CA_PAGE + CA_BASE_ALIGN;
+        char *at = ca_region.source->reserve(ca_region.source, bytes, &bytes);
+        ca_part *part = at ? ca_part_add(&region.first, ca_round_up((uintptr_t)at, CA_BASE_ALIGN), wanted, CA_BASE_ALIGN / CA_PAGE) : NULL;
+        if (part) {
+            part->range = at;
+            part->range_bytes = bytes;
+            return part;
+        }
+        if (at)
+            ca_region.source->release(ca_region.source, at, bytes);
+        if (wanted == least)
+            return NULL;
+    }
+}
+
+static ca_part *far_extend(ca_zone *zone, uint64_t pages)
+{
+    const ca_source *source = zone->source;
+    size_t least = pages * CA_PAGE, bytes = ca_size_max(ca_size_min(ca_size_max(zone->all / 2, FAR_PART), FAR_PART_MOST) * CA_PAGE, least);
+    char *at = source->reserve(source, least, &bytes);
+    if (!at)
+        return NULL;
+    uintptr_t base = ca_round_up((uintptr_t)at, CA_CHUNK * CA_PAGE), end = (uintptr_t)at + bytes;
+    uint64_t all = end > base ? (end - base) / (CA_CHUNK * CA_PAGE) * CA_CHUNK : 0;
+    ca_part *part = all && all < PAGES_MOST ? ca_part_add(zone, base, all, CA_PART_ALIGN) : NULL;
+    if (part) {
+        part->range = at;
+        part->range_bytes = bytes;
+    } else if (source->release) {
+        source->release(source, at, bytes);
+    }
+    return part;
+}
+
+static ca_part *inner_extend(ca_zone *zone, uint64_t pages)
+{
+    uint64_t least = ca_round_up(pages, CA_PART_ALIGN), wanted = ca_size_max(ca_round_up(ca_size_min(zone->all / 2, FAR_PART_MOST), CA_PART_ALIGN), least);
+    ca_run run = ca_region_take(NULL, wanted, CA_PART_ALIGN, NULL);
+    if (!run.pages && wanted > least)
+        run = ca_region_take(NULL, least, CA_PART_ALIGN, NULL);
+    if (!run.pages)
+        return NULL;
+    ca_part *part = NULL;
+    if (!ca_region_is_far(run.page) &&
+        (!run.mark || ca_region.source->renew(ca_region.source, ca_region_address(run.page), (size_t)run.pages * CA_PAGE)))
+        part = ca_part_add_inner(zone, run.page, run.pages);
+    if (part)
+        part->outer = ca_region.runs[run.page >> CA_CHUNK_SHIFT].node;
+    else
+        ca_region_give(run.page, NULL);
+    return part;
+}
+
+/* pre: locked. More addresses, with room for `pages`. */
+static bool zone_extend(ca_zone *zone, uint64_t pages)
+{
+    if (!ca_region_feed_nodes(&zone->free, 3, &zone->batches))
+        return false;
+    ca_part *part = zone == &region.first ? first_extend(pages) : zone->source->reserve ? far_extend(zone, pages) : inner_extend(zone, pages);
+    if (!part)
+        return false;
+    part->next = zone->parts;
+    zone->parts = part;
+    zone->all += part->pages;
+    /* Usable as it is: so are its side arrays, for there may be somebody who counts on it that no system call comes later. */
+    if (part->range && !zone->source->commit && !ca_part_commit(part, part->pages))
+        return false;
+    return ca_tlsf_add(&zone->free, part->first, part->pages) != CA_NODE_NONE;
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------ */
+
+/* A block that is committed, or none. */
+static ca_node run_take(ca_zone *zone, uint64_t pages, uint64_t align, bool *fresh)
+{
+    ca_tlsf *tlsf = &zone->free;
+    ca_node node = ca_tlsf_alloc(tlsf, pages, align);
+    if (!node && zone_extend(zone, pages + align - 1))
+        node = ca_tlsf_alloc(tlsf, pages, align);
     if (!node)
         return CA_NODE_NONE;
-    const ca_tlsf_node *n = &region.tlsf.nodes[node];
-    part *p = part_of((ca_page)n->offset);
+    const ca_tlsf_node *n = &tlsf->nodes[node];
+    ca_part *p = ca_part_of((ca_page)n->offset);
     ca_page end = (ca_page)(n->offset + n->size) - p->first;
-    bool misaligned = align > BASE_ALIGN / CA_PAGE && p != region.parts;
-    if (misaligned || !part_commit(p, end)) {
-        ca_tlsf_free(&region.tlsf, node);
+    uint64_t align_most = !ca_region_is_far(p->first) ? UINT64_MAX : zone == &region.first ? CA_BASE_ALIGN / CA_PAGE : CA_PART_ALIGN;
+    if (align > align_most || !ca_part_commit(p, end)) {
+        ca_tlsf_free(tlsf, node);
         return CA_NODE_NONE;
     }
     *fresh = n->offset - p->first >= p->touched;
@@ -318,6 +315,7 @@ static void list_insert(ca_run_list *list, ca_page page)
     ca_run_record *r = run_record(page);
     uint32_t number = (page >> CA_CHUNK_SHIFT) + 1;
     r->owner = list ? list->owner : 0;
+    r->saved = 0;
     r->prev = 0;
     r->next = list ? list->first : 0;
     if (r->next)
@@ -336,24 +334,26 @@ static void list_remove(ca_run_list *list, const ca_run_record *r)
         list->first = r->next;
 }
 
-ca_run ca_region_take(uint64_t pages, uint64_t align, ca_run_list *list)
+ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list)
 {
     ca_run run = {0, 0, 0, false};
     pages = ca_round_up(pages, CA_CHUNK); /* so every run starts at a chunk */
     if (pages > region.most || align > region.most)
         return run;
-    ca_lock_take(&region.lock);
-    if (ca_region_feed_nodes(&region.tlsf, 3, &region.batches)) {
-        ca_node node = run_take(pages, align, &run.fresh);
+    CA_ASSERT(!list || list->zone == zone);
+    zone = zone_or_first(zone);
+    ca_lock_take(&zone->lock);
+    if (ca_region_feed_nodes(&zone->free, 3, &zone->batches)) {
+        ca_node node = run_take(zone, pages, align, &run.fresh);
         if (node) {
-            const ca_tlsf_node *n = &region.tlsf.nodes[node];
+            const ca_tlsf_node *n = &zone->free.nodes[node];
             run = (ca_run){(ca_page)n->offset, (ca_page)n->size, ca_region.marks[node], run.fresh};
             run_record(run.page)->node = node;
             list_insert(list, run.page);
-            region.given += pages;
+            zone->given += pages;
         }
     }
-    ca_lock_drop(&region.lock);
+    ca_lock_drop(&zone->lock);
     return run;
 }
 
@@ -380,73 +380,83 @@ ca_page ca_region_next_run(ca_page page)
 
 ca_page ca_region_run_pages(ca_page page)
 {
-    return (ca_page)region.tlsf.nodes[run_node(page)].size; /* of a run in use: constant but for its owner */
+    return (ca_page)region.first.free.nodes[run_node(page)].size; /* nodes are all zones'. Of a run in use: constant but for its owner */
 }
 
 /* pre: locked */
-static void run_give(ca_page page, ca_run_list *list)
+static void run_give(ca_zone *zone, ca_page page, ca_run_list *list)
 {
     ca_node node = run_node(page);
     list_remove(list, run_record(page));
-    region.given -= region.tlsf.nodes[node].size;
+    zone->given -= zone->free.nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
         ca_region.marks[node] = CA_LOAD(&region.now);
-    ca_tlsf_free(&region.tlsf, node);
+    ca_tlsf_free(&zone->free, node);
+}
+
+static ca_zone *run_zone(ca_page page)
+{
+    return ca_part_of(page)->zone;
 }
 
 void ca_region_give(ca_page page, ca_run_list *list)
 {
-    ca_lock_take(&region.lock);
-    run_give(page, list);
-    ca_lock_drop(&region.lock);
+    ca_zone *zone = run_zone(page);
+    ca_lock_take(&zone->lock);
+    run_give(zone, page, list);
+    ca_lock_drop(&zone->lock);
 }
 
 void ca_region_give_all(ca_run_list *list)
 {
-    ca_lock_take(&region.lock);
+    ca_zone *zone = zone_or_first(list->zone);
+    ca_lock_take(&zone->lock);
     while (list->first)
-        run_give(ca_region_first_run(list), list);
-    ca_lock_drop(&region.lock);
+        run_give(zone, ca_region_first_run(list), list);
+    ca_lock_drop(&zone->lock);
 }
 
 void ca_region_disown(ca_run_list *list)
 {
-    ca_lock_take(&region.lock);
+    ca_zone *zone = zone_or_first(list->zone);
+    ca_lock_take(&zone->lock);
     while (list->first) {
         ca_run_record *r = &ca_region.runs[list->first - 1];
         list->first = r->next;
         r->next = r->prev = 0;
         CA_STORE(&r->owner, 0);
     }
-    ca_lock_drop(&region.lock);
+    ca_lock_drop(&zone->lock);
 }
 
 bool ca_region_list_has(const ca_run_list *list, ca_page page)
 {
     bool found = false;
-    ca_lock_take(&region.lock);
+    ca_zone *zone = zone_or_first(list->zone);
+    ca_lock_take(&zone->lock);
     for (ca_page first = ca_region_first_run(list); first != UINT32_MAX && !found; first = ca_region_next_run(first))
         found = page - first < ca_region_run_pages(first);
-    ca_lock_drop(&region.lock);
+    ca_lock_drop(&zone->lock);
     return found;
 }
 
 /* pre: locked, and a spare node. */
-static bool run_resize(ca_node node, uint64_t pages)
+static bool run_resize(ca_zone *zone, ca_node node, uint64_t pages)
 {
-    uint64_t before = region.tlsf.nodes[node].size;
+    ca_tlsf *tlsf = &zone->free;
+    uint64_t before = tlsf->nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
         ca_region.marks[node] = CA_LOAD(&region.now); /* of what a shrink cuts off */
-    if (!ca_tlsf_resize(&region.tlsf, node, pages, NULL))
+    if (!ca_tlsf_resize(tlsf, node, pages, NULL))
         return false;
-    const ca_tlsf_node *n = &region.tlsf.nodes[node];
-    part *p = part_of((ca_page)n->offset);
+    const ca_tlsf_node *n = &tlsf->nodes[node];
+    ca_part *p = ca_part_of((ca_page)n->offset);
     ca_page end = (ca_page)(n->offset + n->size) - p->first;
-    if (!part_commit(p, end)) {
-        (void)ca_tlsf_resize(&region.tlsf, node, before, NULL);
+    if (!ca_part_commit(p, end)) {
+        (void)ca_tlsf_resize(tlsf, node, before, NULL);
         return false;
     }
-    region.given += pages - before;
+    zone->given += pages - before;
     if (end > p->touched)
         CA_STORE(&p->touched, end);
     return true;
@@ -457,15 +467,19 @@ bool ca_region_resize(ca_page page, uint64_t pages)
     pages = ca_round_up(pages, CA_CHUNK);
     if (pages > region.most)
         return false;
-    ca_lock_take(&region.lock);
-    bool done = ca_region_feed_nodes(&region.tlsf, 1, &region.batches) && run_resize(run_node(page), pages);
-    ca_lock_drop(&region.lock);
+    ca_zone *zone = run_zone(page);
+    ca_lock_take(&zone->lock);
+    bool done = ca_region_feed_nodes(&zone->free, 1, &zone->batches) && run_resize(zone, run_node(page), pages);
+    ca_lock_drop(&zone->lock);
     return done;
 }
 
 bool ca_region_move(ca_page from, ca_page to, ca_page pages)
 {
-    if (!ca_region.source->move(ca_region.source, ca_region_address(from), ca_region_address(to), (size_t)pages * CA_PAGE))
+    const ca_zone *zone = run_zone(from);
+    const ca_source *source = zone->source;
+    if (zone != run_zone(to) || !source->move || !source->renew ||
+        !source->move(source, ca_region_address(from), ca_region_address(to), (size_t)pages * CA_PAGE))
         return false;
     ca_region.marks[run_node(to)] = CA_MARK_MOVED;
     return true;
@@ -487,20 +501,32 @@ bool ca_region_tick(void)
     return true;
 }
 
-/* Whether the free block went back. What lies past the part's touched pages never was resident. */
+/* Whether the source was asked. What lies past the part's touched pages never was resident. */
 static bool block_purge(ca_tlsf *tlsf, ca_node node)
 {
     const ca_tlsf_node *n = &tlsf->nodes[node];
-    const part *p = part_of((ca_page)n->offset);
+    const ca_part *p = ca_part_of((ca_page)n->offset);
+    const ca_source *source = p->zone->source;
     uint64_t start = n->offset - p->first, end = ca_size_min(start + n->size, CA_LOAD(&p->touched));
-    bool (*back)(const ca_source *, void *, size_t) =
-        tlsf->marks[node] == CA_MARK_MOVED ? ca_region.source->renew : ca_region.source->purge;
+    bool (*back)(const ca_source *, void *, size_t) = tlsf->marks[node] == CA_MARK_MOVED ? source->renew : source->purge;
+    if (!back && start < end)
+        return false;
     tlsf->marks[node] = 0;
     if (start >= end)
         return false;
-    if (!back(ca_region.source, (void *)(p->base + start * CA_PAGE), (end - start) * CA_PAGE))
+    if (!back(source, (void *)(p->base + start * CA_PAGE), (end - start) * CA_PAGE))
         tlsf->marks[node] = CA_LOAD(&region.now);
+    else
+        __atomic_fetch_add(&region.purged, (end - start) * CA_PAGE, __ATOMIC_RELAXED);
     return true;
+}
+
+void ca_region_clear(ca_page page, ca_page pages)
+{
+    const ca_source *source = run_zone(page)->source;
+    void *at = ca_region_address(page);
+    if (!source->purge || !source->purge(source, at, (size_t)pages * CA_PAGE))
+        memset(at, 0, (size_t)pages * CA_PAGE);
 }
 
 unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most)
@@ -520,57 +546,91 @@ unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, u
     return done;
 }
 
-void ca_region_purge(uint32_t age, unsigned looks, unsigned most)
+void ca_region_purge(ca_zone *zone, uint32_t age, unsigned looks, unsigned most)
 {
-    ca_lock_take(&region.lock);
-    (void)ca_region_purge_tlsf(&region.tlsf, &region.cursor, looks, age, most);
-    ca_lock_drop(&region.lock);
+    zone = zone_or_first(zone);
+    ca_lock_take(&zone->lock);
+    (void)ca_region_purge_tlsf(&zone->free, &zone->cursor, looks, age, most);
+    ca_lock_drop(&zone->lock);
 }
 
-/* --- report, fork -------------------------------------------------------------------------------------------- */
+/* --- all zones ------------------------------------------------------------------------------------------------ */
+
+static void zones_each(void (*fn)(ca_zone *zone, void *argument), void *argument)
+{
+    ca_lock_take(&region.list_lock);
+    for (ca_zone *zone = region.zones; zone; zone = zone->next) {
+        ca_lock_take(&zone->lock);
+        fn(zone, argument);
+        ca_lock_drop(&zone->lock);
+    }
+    ca_lock_take(&region.first.lock);
+    fn(&region.first, argument);
+    ca_lock_drop(&region.first.lock);
+    ca_lock_drop(&region.list_lock);
+}
+
+static void zone_purge(ca_zone *zone, void *unused)
+{
+    (void)unused;
+    (void)ca_region_purge_tlsf(&zone->free, &zone->cursor, UINT32_MAX, 0, UINT32_MAX);
+}
+
+void ca_region_purge_all(void)
+{
+    zones_each(zone_purge, NULL);
+}
+
+/* What inner parts hold is the first zone's, and in use there. */
+static void zone_count(ca_zone *zone, void *usage)
+{
+    ca_region_usage *u = usage;
+    u->given += zone->given * CA_PAGE;
+    for (const ca_part *p = zone->parts; p; p = p->next) {
+        if (p == ca_part_first() || p->range)
+            u->committed += (uint64_t)p->committed * CA_PAGE;
+        else
+            u->given -= (uint64_t)p->pages * CA_PAGE;
+    }
+}
 
 ca_region_usage ca_region_get_usage(void)
 {
-    ca_region_usage u = {0, 0, 0};
-    ca_lock_take(&region.lock);
-    for (uint32_t i = 0; i < region.part_count; i++)
-        u.committed += (uint64_t)region.parts[i].committed * CA_PAGE;
-    u.given = region.given * CA_PAGE;
-    ca_lock_drop(&region.lock);
+    ca_region_usage u = {.purged = CA_LOAD(&region.purged)};
+    zones_each(zone_count, &u);
     u.free = u.committed - u.given;
     return u;
 }
 
+static void zone_check(ca_zone *zone, void *which)
+{
+    int w = 0;
+    if (!ca_tlsf_is_valid(&zone->free, &w))
+        *(int *)which = w;
+}
+
 bool ca_region_is_valid(int *which)
 {
-    ca_lock_take(&region.lock);
-    bool valid = ca_tlsf_is_valid(&region.tlsf, which);
-    ca_lock_drop(&region.lock);
-    return valid;
+    int broken = 0;
+    zones_each(zone_check, &broken);
+    *which = broken ? broken : *which;
+    return !broken;
 }
 
 void ca_region_lock_all(void)
 {
-    ca_lock_take(&region.lock);
-    ca_lock_take(&ca_region.nodes.lock);
-    ca_lock_take(&ca_region.slabs.lock);
-    ca_lock_take(&ca_region.magazines.lock);
-    ca_lock_take(&ca_region.heaps.lock);
-    ca_lock_take(&ca_region.outboxes.lock);
-    ca_lock_take(&ca_region.contexts.lock);
-    ca_lock_take(&ca_region.chunks.lock);
-    ca_lock_take(&region.records.lock);
+    ca_lock_take(&region.list_lock);
+    for (ca_zone *zone = region.zones; zone; zone = zone->next)
+        ca_lock_take(&zone->lock);
+    ca_lock_take(&region.first.lock);
+    ca_parts_lock();
 }
 
 void ca_region_unlock_all(void)
 {
-    ca_lock_drop(&region.records.lock);
-    ca_lock_drop(&ca_region.chunks.lock);
-    ca_lock_drop(&ca_region.contexts.lock);
-    ca_lock_drop(&ca_region.outboxes.lock);
-    ca_lock_drop(&ca_region.heaps.lock);
-    ca_lock_drop(&ca_region.magazines.lock);
-    ca_lock_drop(&ca_region.slabs.lock);
-    ca_lock_drop(&ca_region.nodes.lock);
-    ca_lock_drop(&region.lock);
+    ca_parts_unlock();
+    ca_lock_drop(&region.first.lock);
+    for (ca_zone *zone = region.zones; zone; zone = zone->next)
+        ca_lock_drop(&zone->lock);
+    ca_lock_drop(&region.list_lock);
 }

@@ -1,5 +1,5 @@
 /* The region: one large reserved range of addresses, its pages handed out by a TLSF over page numbers, and the flat
- * side arrays that say what each page and granule holds.
+ * side arrays that say what each page and granule holds.  Further *zones* do the same for other sources.
  *
  *   reservation   [ runs | marks | entries | records | live map ]  guard  [ pages 0 … ]
  *                   metadata, committed as it is needed                    user memory
@@ -7,7 +7,11 @@
  * An address is ours iff address - base < committed size: one subtraction.  Where the address space is limited (RLIMIT_AS) the first
  * range is small, and further ranges continue the page numbers; they are found by ca_region_granule_far.
  *
- * Threads: ca_region is constant after ca_region_init, but for `granules`; the calls here lock.
+ * A zone is a source, the parts of the page numbers that are its own (source/parts.h), and a TLSF of their free pages.  The first zone has the first range, and is what all
+ * memory comes from unless somebody asks for another.  A further zone's parts are *far*, anywhere in the address space, or *inner*, runs of the first range, where malloc
+ * and free keep their fast paths.
+ *
+ * Threads: ca_region is constant after ca_region_init, but for `granules`; the calls here lock: each zone has a lock, which is held while its source is called.
  * An entry is written by the heap that owns the page; a live word by that heap's current thread.
  */
 #ifndef CA_SOURCE_REGION_H
@@ -22,7 +26,7 @@
 typedef struct ca_page_entry {
     uint32_t tag;    /* heap << 10 | class << 4: see heap/class.h */
     uint32_t number; /* slab pages: the slab; the first page of a large block: its TLSF node */
-} ca_page_entry;
+} CA_ALIGNED(8) ca_page_entry;
 
 /* 64 granules' worth of the live map, see heap/live.h. */
 typedef struct ca_live_word {
@@ -35,13 +39,16 @@ typedef struct ca_run_record {
     uint32_t owner;
     uint32_t next, prev;
     ca_node head; /* the holder's node of the first block in the run */
-    uint32_t unused;
+    uint32_t saved; /* the holder's, 0 in a new run: see heap/save.h */
 } ca_run_record;
 
-/* The runs of one owner. Guarded by the region's lock. */
+typedef struct ca_zone ca_zone;
+
+/* The runs of one owner. Guarded by their zone's lock. */
 typedef struct ca_run_list {
     uint32_t first; /* chunk's number plus 1, 0: none */
     uint32_t owner; /* what ca_region_owner says of them; the caller's number */
+    ca_zone *zone;  /* that all of them are in; NULL: the first one */
 } ca_run_list;
 
 typedef struct ca_region_t {
@@ -51,7 +58,7 @@ typedef struct ca_region_t {
     ca_live_word *live;     /* one for 64 granules: which are the start of a live object */
     const ca_source *source;
     ca_pool nodes;     /* records of CA_NODE_BATCH TLSF nodes each */
-    ca_pool slabs, magazines, heaps, outboxes, contexts, chunks;
+    ca_pool slabs, magazines, heaps, outboxes, contexts, chunks, zones;
     ca_run_record *runs; /* one a chunk of CA_CHUNK pages: of the run that starts there */
     uint32_t *marks;   /* one a TLSF node: when its pages were last used, 0: they read as zero */
 } ca_region_t;
@@ -59,7 +66,7 @@ typedef struct ca_region_t {
 extern ca_region_t ca_region;
 
 /* Nodes come in records; the first of each only links it. */
-enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIFT = 4, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2560, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32,
+enum { CA_CHUNK = 4, CA_CHUNK_SHIFT = 2, CA_NODE_BATCH = 8, CA_NODE_BATCH_SHIFT = 3, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2432, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32, CA_ZONE_RECORD = 2048,
        CA_HEAP_NUMBER_BITS = 21 /* of a tag */ };
 
 /* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed. */
@@ -68,6 +75,17 @@ enum { CA_CHUNK = 16, CA_CHUNK_SHIFT = 4, CA_NODE_BATCH = 16, CA_NODE_BATCH_SHIF
 /* Once, before anything else here. `bytes`: address space wanted; less is taken where less is to be had. false: nothing to be had. */
 bool ca_region_init(const ca_source *source, size_t bytes);
 
+/* The zone of a source, made if there is none: memory is reserved when it is first needed. For as long as it is held; the source must last as long. NULL: no memory.
+ * A source without `reserve` has inner parts. */
+ca_zone *ca_zone_hold(const ca_source *source);
+/* The last one to let go of it gives all back to the source. pre: the caller has no run of it any more. */
+void ca_zone_drop(ca_zone *zone);
+/* Another one who has it already. */
+void ca_zone_share(ca_zone *zone);
+const ca_source *ca_zone_source(const ca_zone *zone); /* NULL: the first zone's */
+/* The zone that a page belongs to; NULL: the first. */
+ca_zone *ca_region_zone(ca_page page);
+
 /* A run of pages out of the region: whole chunks. */
 typedef struct ca_run {
     ca_page page, pages; /* pages 0: no memory */
@@ -75,8 +93,8 @@ typedef struct ca_run {
     bool fresh;          /* never in use before */
 } ca_run;
 
-/* At least `pages`; `align`: pages, a power of two. Committed. list NULL: of no owner. */
-ca_run ca_region_take(uint64_t pages, uint64_t align, ca_run_list *list);
+/* At least `pages`; `align`: pages, a power of two. Committed. list NULL: of no owner; otherwise zone == list->zone. */
+ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list);
 /* These name a run by its first page. */
 void ca_region_give(ca_page page, ca_run_list *list);
 ca_page ca_region_run_pages(ca_page page);
@@ -94,11 +112,16 @@ bool ca_region_resize(ca_page page, uint64_t pages);
 /* Moves the memory (not the entries) of one run to another of at least its size, by page tables alone. false: copy instead. */
 bool ca_region_move(ca_page from, ca_page to, ca_page pages);
 
+/* The pages, of one run, read as zero, and cost as little as possible. */
+void ca_region_clear(ca_page page, ca_page pages);
+
 /* The current time as a mark, never 0. Cheap: changed by ca_region_tick. */
 uint32_t ca_region_now(void);
 /* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs and bins,
  * going round, and gives back no more than `most` (a system call each). */
-void ca_region_purge(uint32_t age, unsigned looks, unsigned most);
+void ca_region_purge(ca_zone *zone, uint32_t age, unsigned looks, unsigned most);
+/* All that is free, in all zones. */
+void ca_region_purge_all(void);
 /* The same for a TLSF of pages that a heap owns. `cursor`: the bin to go on with. Returns how many went back. */
 unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most);
 /* Reads the clock; true when ca_region_now changed. */
@@ -110,9 +133,32 @@ bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches);
 void *ca_region_address(ca_page page);
 /* Number of the page at which the region begins in the address space, which alignments of pages count from. */
 uint64_t ca_region_bias(void);
-bool ca_region_is_far(ca_page page); /* not in the first range */
+bool ca_region_has_page(ca_page page); /* a number in use: committed */
+bool ca_region_is_far(ca_page page); /* not in the first range (inner parts are) */
 /* Granule of an address in a further range, or UINT64_MAX: not ours. */
 ca_granule ca_region_granule_far(uintptr_t address);
+
+/* What a page holds. Others may read it at any time (ca_page_entry_read): who sees the tag sees the number that goes with it, for a page in use has tag 0 first. */
+CA_INLINE void ca_page_entry_set(ca_page page, uint32_t tag, uint32_t number)
+{
+    CA_STORE(&ca_region.entries[page].number, number);
+    CA_STORE_RELEASE(&ca_region.entries[page].tag, tag);
+}
+
+/* Both words at once. */
+CA_INLINE ca_page_entry ca_page_entry_read(ca_page page)
+{
+    union {
+        uint64_t both;
+        ca_page_entry entry;
+    } read = {.both = __atomic_load_n((const uint64_t *)(const void *)&ca_region.entries[page], __ATOMIC_ACQUIRE)};
+    return read.entry;
+}
+
+/* The pages of one range of numbers that are committed, [*first, *end): none if the two are equal. false: there are no more ranges. Any thread. */
+bool ca_region_range(uint32_t index, ca_page *first, ca_page *end);
+/* The index of the range that a page belongs to: of several that it lies in, the innermost. */
+uint32_t ca_region_range_of(ca_page page);
 
 /* In a range that is reserved for the region, if only reserved. */
 bool ca_region_contains(const void *p);
@@ -134,9 +180,10 @@ CA_INLINE ca_granule ca_page_granule(ca_page page)
     return (ca_granule)page << (CA_PAGE_SHIFT - CA_GRANULE_SHIFT);
 }
 
-/* Bytes: committed (may be resident), free in the region, of further ranges. */
+/* Bytes: committed (may be resident), free in the region, in runs; of all zones. */
 typedef struct ca_region_usage {
     uint64_t committed, free, given;
+    uint64_t purged; /* given back to the kernel, all in all */
 } ca_region_usage;
 ca_region_usage ca_region_get_usage(void);
 bool ca_region_is_valid(int *which);

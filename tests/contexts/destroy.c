@@ -1,7 +1,10 @@
 /* The end of a context: policies for blocks that are live, contexts below it, callbacks, reset. Row N2, and N11 and N12 as far as they go. */
 #include "tests/contexts/contexts.h"
 
+static bool unchecked; /* check=off */
+
 /* --- code that knows nothing of contexts ----------------------------------------------------------------------------- */
+
 
 static void n2_the_c_library_allocates_from_the_current_context(void **state) {
     (void)state;
@@ -370,7 +373,7 @@ static void n12_an_address_has_an_exact_verdict(void **state) {
 
 int main(void) {
     const char *options = getenv("CTXALLOC_OPTIONS");
-    bool unchecked = options && strstr(options, "check=off"); /* freed blocks of pages in use count as live then */
+    unchecked = options && strstr(options, "check=off"); /* freed blocks of pages in use count as live then */
     const struct CMUnitTest tests[] = {
         TEST(n2_the_c_library_allocates_from_the_current_context),
         TEST(n2_free_all_takes_everything),

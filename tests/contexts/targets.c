@@ -1,4 +1,7 @@
 /* Where malloc goes: three targets, the switch between them, and what finds its way back. Rows CA1 to CA5 and CA7 to CA10. */
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include "tests/contexts/contexts.h"
 
 static void *early;
@@ -323,6 +326,44 @@ static void ca10_what_is_pinned_to_global_outlives_the_context(void **state) {
     }
 }
 
+static __thread char many[5000]; /* so that the threads' tables are not small */
+
+static void *touches(void *argument) {
+    many[4000] = 1;
+    return argument;
+}
+
+/* Threads' tables, descriptions of libraries, thread-local variables, messages of dlerror: they outlive the context, whoever's call made them. */
+static void n2_what_the_loader_makes_is_never_a_contexts(void **state) {
+    (void)state;
+    if (!CA_INTERPOSE)
+        skip();
+    EACH_LIFETIME(l) {
+        ctxalloc_context *context = CREATE(.lifetime = *l, .escape = CTXALLOC_REFUSE);
+        pthread_t threads[40];
+        (void)ctxalloc_switch(context);
+        for (size_t size = 16; size <= 1024; size += 16) { /* its fast paths have something to give */
+            void *p[40];
+            for (size_t i = 0; i < 40; i++)
+                assert_non_null(p[i] = malloc(size));
+            for (size_t i = 0; i < 40; i++)
+                free(p[i]);
+        }
+        for (size_t i = 0; i < 40; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, touches, NULL), 0);
+        void *library = dlopen("libresolv.so.2", RTLD_NOW | RTLD_LOCAL), *other = dlopen("libnss_compat.so.2", RTLD_NOW);
+        assert_non_null(library);
+        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+        assert_int_equal(usage_of(context).live_blocks, 0);
+        assert_int_equal(ctxalloc_destroy(context), 0);
+        for (size_t i = 0; i < 40; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_non_null(dlsym(library, "ns_initparse"));
+        assert_int_equal(dlclose(library), 0);
+        assert_true(!other || dlclose(other) == 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(ca1_three_targets_with_one_call),
@@ -339,6 +380,7 @@ int main(void) {
         TEST(ca9_resizes_in_place_count_for_the_owner),
         TEST(ca9_usage_is_subtracted_field_by_field),
         TEST(ca9_the_process_counts_blocks_of_all_contexts),
+        TEST(n2_what_the_loader_makes_is_never_a_contexts),
         TEST(ca10_what_is_pinned_to_global_outlives_the_context),
     };
     return cmocka_run_group_tests_name("targets", tests, NULL, NULL);

@@ -8,8 +8,8 @@
  * earlier generation) PLAIN_PUSH PLAIN_TAKE
  *
  * -DCONCURRENT: the owner does not wait for the calls, so that a free is in the middle while its context is destroyed.  Claim: a free that found its block live
- * in one life touches nothing of another.  The block is looked at and then the generation, which fails; with GENERATION_FIRST (and the drop: the blocks
- * first, then the generation) it holds.  (A block that is given out again before the free has looked at it is left out: no allocator can tell that free
+ * in one life touches nothing of another.  The generation is read and then the block looked at, and the drop has the blocks first; with GENERATION_LAST
+ * (the other way round, in both) it fails.  (A block that is given out again before the free has looked at it is left out: no allocator can tell that free
  * from a right one.)
  */
 #define SENDERS 2
@@ -74,7 +74,7 @@ inline drain(m)
 
 inline drop(m)
 {
-#ifndef GENERATION_FIRST
+#ifdef GENERATION_LAST
 #ifndef NO_INCREMENT
 	generation++;
 #endif
@@ -84,7 +84,9 @@ inline drop(m)
 #else
 	live[0] = false;
 	live[1] = false;
+#ifndef NO_INCREMENT
 	generation++;
+#endif
 	drain(m)
 #endif
 }
@@ -162,7 +164,7 @@ proctype sender(byte s)
 	:: atomic { handed[s] -> handed[s] = false; looking[s] = true }
 		if
 		:: /* free(block) */
-#ifdef GENERATION_FIRST
+#ifndef GENERATION_LAST
 			g = generation;
 			atomic { is_live = live[s]; seen = life; looking[s] = false }
 #else

@@ -84,7 +84,7 @@ static void block_resize(ca_heap *heap, int i, size_t size)
     if (ca_large_resize(heap, face_page(b->p), size)) {
         REQUIRE(ca_large_size(face_page(b->p)) >= size);
     } else {
-        void *to = tag == CA_TAG_HUGE ? ca_huge_move(heap, face_page(b->p), size) : NULL;
+        void *to = tag == CA_TAG_HUGE ? ca_huge_move(face_page(b->p), size) : NULL;
         if (!to && (to = ca_heap_malloc(heap, size))) {
             memcpy(to, b->p, keep);
             REQUIRE(face_free(heap, b->p));
@@ -131,7 +131,7 @@ static void workload(ca_heap *heap)
     for (int i = 0; i < BLOCKS; i++)
         block_resize(heap, i, size_for(i) * (i % 2 ? 3 : 1) / 2);
     ca_heap_trim(heap);
-    ca_region_purge(0, UINT32_MAX, UINT32_MAX);
+    ca_region_purge_all();
     REQUIRE(!pthread_create(&thread, NULL, other_thread, NULL));
     REQUIRE(!pthread_join(thread, NULL));
     for (int i = 0; i < BLOCKS; i += 2)

@@ -93,7 +93,7 @@ static void calloc_is_zero_also_for_recycled_memory(void **state)
             memset(p, 0xff, sizes[i]);
             assert_true(face_free(heap, p));
             if (round == 2)
-                ca_region_purge(0, UINT32_MAX, UINT32_MAX);
+                ca_region_purge_all();
         }
     assert_gone(heap);
 }

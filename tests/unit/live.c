@@ -13,7 +13,7 @@ static int setup(void **state)
     (void)state;
     if (!face_start(&ca_source_mmap, (size_t)64 << 20))
         return 1;
-    ca_run run = ca_region_take(PAGES, 1, NULL);
+    ca_run run = ca_region_take(NULL, PAGES, 1, NULL);
     start = ca_page_granule(run.page);
     return run.pages < PAGES;
 }

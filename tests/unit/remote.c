@@ -63,7 +63,7 @@ static void an_abandoned_heap_takes_frees_and_is_adopted(void **state)
     ca_remote_flush(b); /* nobody owns a: the sender takes them in */
     assert_false(face_is_live(p));
     assert_true(usage_of(a).small_count == 1 && usage_of(a).large_count == 0 && a->inbox == 0);
-    ca_remote_free(NULL, face_tag(r), r); /* a thread without a heap sends at once */
+    ca_remote_free(NULL, face_tag(r), ca_remote_generation(face_tag(r)), r); /* a thread without a heap sends at once */
     assert_false(face_is_live(r));
     assert_true(usage_of(a).extent_bytes == 0);
     assert_ptr_equal(ca_heap_adopt(), a);

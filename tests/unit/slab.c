@@ -11,7 +11,7 @@ static int setup(void **state)
     (void)state;
     if (!face_start(&ca_source_mmap, (size_t)64 << 20))
         return 1;
-    run = ca_region_take(UINT8_MAX, 1, NULL);
+    run = ca_region_take(NULL, UINT8_MAX, 1, NULL);
     return run.pages < UINT8_MAX;
 }
 

@@ -1,0 +1,199 @@
+/* Zones: heaps and runs on other sources, in far parts and inner ones, beside the first zone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/cmocka_face.h"
+#include "tests/unit/heap_face.h"
+
+enum { BUFFER = 8 << 20, BLOCKS = 3000 };
+
+static unsigned reserved, committed, released, purged;
+static size_t committed_bytes;
+
+static void *count_reserve(const ca_source *s, size_t least, size_t *bytes)
+{
+    reserved++;
+    return ca_source_mmap.reserve(s, least, bytes);
+}
+static bool count_commit(const ca_source *s, void *p, size_t bytes)
+{
+    committed++;
+    committed_bytes += bytes;
+    return s->reserve ? ca_source_mmap.commit(s, p, bytes) : true;
+}
+static bool count_purge(const ca_source *s, void *p, size_t bytes)
+{
+    purged++;
+    return ca_source_mmap.purge(s, p, bytes);
+}
+static void count_release(const ca_source *s, void *p, size_t bytes)
+{
+    released++;
+    if (s->reserve)
+        ca_source_mmap.release(s, p, bytes);
+}
+
+static void *buffer_reserve(const ca_source *s, size_t least, size_t *bytes)
+{
+    bool first = reserved++ == 0;
+    *bytes = BUFFER;
+    return first && least <= BUFFER ? s->context : NULL;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return !face_start(&ca_source_mmap, (size_t)1 << 36);
+}
+
+static void counts_reset(void)
+{
+    reserved = committed = released = purged = 0;
+    committed_bytes = 0;
+}
+
+static size_t size_of(int i)
+{
+    return i % 50 == 49 ? 40000 : i % 500 == 77 ? 3 << 20 : 16 + (size_t)i % 900;
+}
+
+/* Blocks of a heap in the zone: right addresses, no overlap, seen as live, all freed again. Returns how many there were. */
+static int heap_works(ca_zone *zone, bool far)
+{
+    static char *block[BLOCKS];
+    ca_heap *heap = ca_heap_create_for(NULL, &ca_account_process, 0, zone);
+    int n = 0;
+    assert_non_null(heap);
+    for (; n < BLOCKS && (block[n] = ca_heap_malloc(heap, size_of(n))) != NULL; n++) {
+        ca_page page = face_page(block[n]);
+        assert_true(ca_region_is_far(page) == far && ca_region_zone(page) == zone && ca_region_contains(block[n]));
+        assert_true(face_is_live(block[n]));
+        memset(block[n], (char)n, size_of(n));
+    }
+    assert_true(face_is_valid(heap));
+    for (int i = 0; i < n; i++) {
+        assert_true(block[i][0] == (char)i && block[i][size_of(i) - 1] == (char)i);
+        assert_true(face_free(heap, block[i]));
+    }
+    ca_heap_trim(heap);
+    assert_true(heap->extent_pages == 0);
+    ca_heap_drop(heap, 0, false);
+    ca_heap_retire(heap);
+    return n;
+}
+
+static void a_far_zone_has_memory_of_its_own_and_gives_it_back(void **state)
+{
+    (void)state;
+    ca_source source = {sizeof source, NULL, 0, count_reserve, count_commit, count_purge, count_release, NULL, NULL};
+    ca_region_usage before = ca_region_get_usage();
+    for (int round = 0; round < 3; round++) {
+        counts_reset();
+        ca_zone *zone = ca_zone_hold(&source);
+        assert_non_null(zone);
+        assert_ptr_equal(ca_zone_hold(&source), zone);
+        assert_int_equal(heap_works(zone, true), BLOCKS);
+        assert_true(reserved > 0 && committed > 0);
+        ca_zone_drop(zone);
+        assert_int_equal(released, 0);
+        ca_zone_drop(zone);
+        assert_int_equal(released, reserved);
+        ca_region_usage after = ca_region_get_usage();
+        assert_true(after.committed == before.committed && after.given == before.given);
+    }
+}
+
+static void a_zone_of_a_buffer_stays_in_it(void **state)
+{
+    (void)state;
+    char *buffer = malloc(BUFFER);
+    ca_source source = {sizeof source, buffer, 0, buffer_reserve, NULL, NULL, NULL, NULL, NULL};
+    counts_reset();
+    ca_zone *zone = ca_zone_hold(&source);
+    ca_run run = ca_region_take(zone, 1, 1, NULL);
+    char *p = ca_region_address(run.page);
+    assert_true(run.pages == CA_CHUNK && p >= buffer && p < buffer + 2 * CA_CHUNK * CA_PAGE && (uintptr_t)p % (CA_CHUNK * CA_PAGE) == 0);
+    assert_true(ca_region_granule(buffer + BUFFER) == UINT64_MAX && !ca_region_contains(p - 1));
+    ca_run aligned = ca_region_take(zone, 16, 256, NULL);
+    assert_true(aligned.pages && (uintptr_t)ca_region_address(aligned.page) % ((size_t)256 * CA_PAGE) == 0);
+    ca_region_give(aligned.page, NULL);
+    ca_region_give(run.page, NULL);
+    int n = heap_works(zone, true);
+    assert_true(n > 500 && n < BLOCKS);
+    assert_int_equal(heap_works(zone, true), n); /* all of it came back */
+    ca_zone_drop(zone);
+    assert_true(ca_region_granule(p) == UINT64_MAX);
+    free(buffer);
+}
+
+static void an_inner_zone_is_part_of_the_first_range(void **state)
+{
+    (void)state;
+    int which;
+    ca_source source = {sizeof source, NULL, CTXALLOC_SOURCE_EXACT, NULL, count_commit, count_purge, count_release, NULL, NULL};
+    for (int round = 0; round < 3; round++) {
+        ca_region_usage before = ca_region_get_usage();
+        counts_reset();
+        ca_zone *zone = ca_zone_hold(&source);
+        ca_run run = ca_region_take(zone, 3, 1, NULL), other = ca_region_take(NULL, 3, 1, NULL);
+        assert_true(run.pages == CA_CHUNK && run.mark == 0);
+        assert_true(committed == 1 && committed_bytes == (size_t)run.pages * CA_PAGE);
+        assert_true(ca_region_zone(run.page) == zone && !ca_region_is_far(run.page));
+        assert_null(ca_region_zone(other.page));
+        char *p = ca_region_address(run.page);
+        assert_true(ca_region_granule(p) == ca_page_granule(run.page) && p[0] == 0 && p[CA_PAGE - 1] == 0);
+        memset(p, 1, CA_PAGE);
+        ca_region_give(run.page, NULL);
+        ca_region_give(other.page, NULL);
+        assert_int_equal(heap_works(zone, false), BLOCKS);
+        ca_region_purge_all();
+        assert_true(purged > 0);
+        ca_zone_drop(zone);
+        assert_true(released > 0);
+        assert_null(ca_region_zone(run.page));
+        assert_true(ca_region_get_usage().given == before.given && ca_region_is_valid(&which));
+    }
+}
+
+static void many_zones_are_told_apart(void **state)
+{
+    (void)state;
+    enum { ZONES = 200 };
+    static ca_source source[ZONES];
+    static ca_zone *zone[ZONES];
+    static ca_run run[ZONES];
+    counts_reset();
+    for (int i = 0; i < ZONES; i++) {
+        source[i] = (ca_source){sizeof source[i], NULL, 0, i % 4 ? count_reserve : NULL, count_commit, count_purge, count_release, NULL, NULL};
+        zone[i] = ca_zone_hold(&source[i]);
+        run[i] = ca_region_take(zone[i], 16, 1, NULL);
+        assert_int_equal(run[i].pages, 16);
+        memset(ca_region_address(run[i].page), i, CA_PAGE);
+    }
+    for (int i = 0; i < ZONES; i++) {
+        const char *p = ca_region_address(run[i].page);
+        assert_true(p[5] == (char)i && ca_granule_page(ca_region_granule(p)) == run[i].page && ca_region_zone(run[i].page) == zone[i]);
+    }
+    for (int i = 0; i < ZONES; i += 2) {
+        ca_region_give(run[i].page, NULL);
+        ca_zone_drop(zone[i]);
+    }
+    for (int i = 1; i < ZONES; i += 2) {
+        const char *p = ca_region_address(run[i].page);
+        assert_true(p[5] == (char)i && ca_granule_page(ca_region_granule(p)) == run[i].page && ca_region_zone(run[i].page) == zone[i]);
+        ca_region_give(run[i].page, NULL);
+        ca_zone_drop(zone[i]);
+    }
+    assert_true(ca_region_get_usage().given == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_far_zone_has_memory_of_its_own_and_gives_it_back),
+        cmocka_unit_test(a_zone_of_a_buffer_stays_in_it),
+        cmocka_unit_test(an_inner_zone_is_part_of_the_first_range),
+        cmocka_unit_test(many_zones_are_told_apart),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

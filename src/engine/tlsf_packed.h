@@ -1,7 +1,8 @@
 /* The public TLSF engines' metadata: small nodes, and each bin's blocks in arrays, not in lists through the nodes.
  *
  * A node is an offset, a size and two numbers: 16 bytes, 4 to a cache line, where numbers have 32 bits.  Offsets and sizes of 64 bits
- * have their high halves in an array of their own, which nobody reads or writes while the capacity is below 2^32; they are 0 then.  After the last block comes the *fence*, a used block of no units.
+ * have their high halves in an array of their own, which nobody reads or writes while the capacity is below 2^32; they are 0 then.
+ * After the last block comes the *fence*, a used block of no units.
  *
  *   used   back: the free block just before it, or 0      next: the block after it
  *   free   back: its place in the bins' arrays            next: the block after it (used)

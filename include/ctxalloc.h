@@ -31,6 +31,7 @@
 #include <ctxalloc/chunks.h>
 #include <ctxalloc/bump.h>
 #include <ctxalloc/file.h>
+#include <ctxalloc/source.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -68,6 +69,12 @@ enum ctxalloc_escape {
     CTXALLOC_ADOPT     /* they stay, and are its parent's; without a parent, global */
 };
 
+/* Attributes of a context's memory, all of it. Not with CTXALLOC_ADOPT. */
+#define CTXALLOC_PREFAULT 0x1U   /* resident before it is used, and for as long as the context is; a page fault never happens in it */
+#define CTXALLOC_LOCK 0x2U       /* mlock: resident and never swapped. RLIMIT_MEMLOCK counts: what goes over it is refused, NULL and ENOMEM */
+#define CTXALLOC_NODUMP 0x4U     /* not in core dumps */
+#define CTXALLOC_WIPEONFORK 0x8U /* children after fork find zeroes where the blocks were; they may still free them */
+
 /* Zero everything but `size` for the defaults. */
 typedef struct ctxalloc_options {
     size_t size;                  /* sizeof(ctxalloc_options): lets the struct grow */
@@ -80,7 +87,8 @@ typedef struct ctxalloc_options {
     void (*on_pressure)(ctxalloc_context *context, size_t used, void *arg); /* may free and allocate; called by the thread that crosses the limit */
     void *arg;
     enum ctxalloc_escape escape;
-    unsigned flags;               /* none yet: 0 */
+    unsigned flags;               /* CTXALLOC_PREFAULT and the like */
+    const ctxalloc_source *source; /* where all its memory comes from, see ctxalloc/source.h; NULL: the process's own. Not with flags, nor with CTXALLOC_ADOPT */
 } ctxalloc_options;
 
 /* A context, not current anywhere. NULL: the defaults. Errors: EINVAL (a field is out of range), ENOMEM (no memory, or a parent's hard limit).
@@ -107,6 +115,12 @@ int ctxalloc_reset(ctxalloc_context *context);
  * 0; EBUSY: another thread has it (or one below) current, or blocks are live under CTXALLOC_REFUSE: nothing changed then; EINVAL: not a context.
  * Cost: proportional to extents (up to 4 MiB each) and slabs, not to blocks. */
 int ctxalloc_destroy(ctxalloc_context *context);
+
+/* freeze true: the context's memory is read-only from now on, and a store to one of its blocks a fault; false: writable again.  Meanwhile it cannot be switched to, nothing is
+ * allocated in it (NULL; EPERM from ctxalloc_* functions, ENOMEM from realloc), and blocks are not resized; they may be freed, as no bookkeeping lies in them.  Reset and destroy make it
+ * writable first.  0 (also if it was so already); EBUSY: it is current in a thread; ENOTSUP: a short-lived context, or check=full; ENOMEM: the kernel refused (too many mappings): nothing
+ * changed, or, when not even that could be undone, it is frozen and may be thawed later; EINVAL: not a context, or a thread's own.  Cost: a system call for each extent and huge block. */
+int ctxalloc_freeze(ctxalloc_context *context, bool freeze);
 
 /* The context that a block belongs to, CTXALLOC_GLOBAL: outside any. NULL: not from here.  p: any address inside the block. Any thread that holds it. */
 ctxalloc_context *ctxalloc_owner(const void *p);

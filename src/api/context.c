@@ -15,6 +15,7 @@
 #include "heap/large.h"
 #include "heap/stored.h"
 #include "preload/face.h"
+#include "source/shipped.h"
 
 _Static_assert((int)CTXALLOC_REFUSE == (int)CA_ESCAPE_REFUSE && (int)CTXALLOC_ADOPT == (int)CA_ESCAPE_ADOPT, "policies");
 
@@ -73,6 +74,28 @@ static void *fail(int error)
     return NULL;
 }
 
+/* What a source must have; what it may lack is NULL. */
+static bool source_is_good(const ctxalloc_source *source)
+{
+    return source->size >= sizeof *source && !(source->flags & ~(CTXALLOC_SOURCE_EXACT | CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE)) && (!source->move || source->renew) &&
+           (source->reserve || !(source->flags & (CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE)));
+}
+
+_Static_assert(CTXALLOC_PREFAULT == CA_ATTRIBUTE_PREFAULT && CTXALLOC_LOCK == CA_ATTRIBUTE_LOCK && CTXALLOC_NODUMP == CA_ATTRIBUTE_NODUMP &&
+                   CTXALLOC_WIPEONFORK == CA_ATTRIBUTE_WIPEONFORK,
+               "attributes");
+
+/* Why it cannot be had. */
+static int busy(const ca_context *c)
+{
+    return CA_LOAD(&c->frozen) ? EPERM : EBUSY;
+}
+
+static int refusal(const ca_context *c)
+{
+    return c && CA_LOAD(&c->frozen) ? EPERM : ENOMEM;
+}
+
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
 static const uint32_t kinds[] = {[CTXALLOC_LONG] = CA_TARGET_LONG, [CTXALLOC_MEDIUM] = CA_TARGET_MEDIUM, [CTXALLOC_SHORT] = CA_TARGET_SHORT};
@@ -83,7 +106,7 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
     begin();
     if (o) {
         int error;
-        if (o->size < sizeof *o || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags ||
+        if (o->size < offsetof(ctxalloc_options, source) || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags > CA_ATTRIBUTES ||
             (o->soft_limit && o->hard_limit && o->soft_limit > o->hard_limit))
             return fail(EINVAL);
         if (CA_UNLIKELY(o->parent) && !resolve(o->parent, &s.parent, &error))
@@ -96,6 +119,14 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         s.on_pressure = (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;
         s.argument = o->arg;
         s.escape = (uint32_t)o->escape;
+        s.source = o->flags ? ca_source_attributes(o->flags) : NULL;
+        if (o->size > offsetof(ctxalloc_options, source) && CA_UNLIKELY(o->source)) {
+            if (o->flags || !source_is_good(o->source))
+                return fail(EINVAL);
+            s.source = o->source;
+        }
+        if (s.source && o->escape == CTXALLOC_ADOPT)
+            return fail(EINVAL);
     }
     ca_context *c = ca_context_create(&s);
     return c ? outside(c) : fail(ENOMEM);
@@ -107,7 +138,7 @@ CA_NOINLINE static ctxalloc_context *switch_slow(ctxalloc_context *to)
     int error;
     if (!resolve(to, &c, &error))
         return fail(error);
-    return ca_context_switch(c) ? outside(from) : fail(EBUSY);
+    return ca_context_switch(c) ? outside(from) : fail(busy(c));
 }
 
 /* ca_context_switch without its rare cases: first switches, errors, threads that have no heap yet. */
@@ -146,6 +177,15 @@ API int ctxalloc_reset(ctxalloc_context *handle)
     ca_context *c;
     int error = resolve_context(handle, &c);
     return error ? error : ca_context_reset(c);
+}
+
+API int ctxalloc_freeze(ctxalloc_context *handle, bool freeze)
+{
+    ca_context *c;
+    int error = resolve_context(handle, &c);
+    if (error || (c->flags & CA_CONTEXT_OWN))
+        return error ? error : EINVAL;
+    return freeze ? ca_context_freeze(c) : ca_context_thaw(c) ? 0 : ENOMEM;
 }
 
 API int ctxalloc_destroy(ctxalloc_context *handle)
@@ -250,7 +290,7 @@ API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
     run_frame frame __attribute__((cleanup(frame_leave))) = {.before = ca_context_current(), .done = true};
     frame.listed = on_own_stack(&frame);
     if (!ca_context_switch(c))
-        return fail(EBUSY);
+        return fail(busy(c));
     frame.done = false;
     if (frame.listed)
         _pthread_cleanup_push(&frame.buffer, frame_restore, &frame);
@@ -336,7 +376,7 @@ API void *ctxalloc_memalign(ctxalloc_context *handle, size_t align, size_t size)
     if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
         return fail(ENOMEM);
     void *p = ca_front_malloc_for(c, size, align);
-    return p ? p : fail(ENOMEM);
+    return p ? p : fail(refusal(c));
 }
 
 API void *ctxalloc_malloc(ctxalloc_context *handle, size_t size)
@@ -346,7 +386,7 @@ API void *ctxalloc_malloc(ctxalloc_context *handle, size_t size)
     if (CA_UNLIKELY(!resolve(handle, &c, &error)))
         return fail(error);
     void *p = CA_LIKELY(size <= CA_MAX_SIZE) ? ca_front_malloc_for(c, size, CA_GRANULE) : NULL;
-    return CA_LIKELY(p != NULL) ? p : fail(ENOMEM);
+    return CA_LIKELY(p != NULL) ? p : fail(refusal(c));
 }
 
 API void *ctxalloc_calloc(ctxalloc_context *handle, size_t count, size_t size)

@@ -24,6 +24,24 @@ bool ca_os_purge(void *p, size_t bytes);
 bool ca_os_renew(void *p, size_t bytes);
 /* pre: both committed, no overlap.  Moves the pages of `from` to `to`; `from` reads as zero after it. */
 bool ca_os_move(void *from, void *to, size_t bytes);
+/* --- settings of mappings; false: the kernel refused, or has no such thing --- */
+
+enum ca_os_map { CA_OS_SHARED = 1, CA_OS_CHARGED = 2 /* not NORESERVE */, CA_OS_AT_HINT = 4 /* there or nowhere */ };
+/* As ca_os_reserve, at `hint` if that is free. */
+void *ca_os_map(void *hint, size_t bytes, unsigned how);
+/* Readable and writable memory of huge pages of 2^shift bytes, aligned to that; bytes: a multiple. NULL: none free. */
+void *ca_os_map_huge(size_t bytes, unsigned shift);
+enum ca_os_access { CA_OS_NONE, CA_OS_READ, CA_OS_READ_WRITE, CA_OS_EXECUTE /* and the others */ };
+bool ca_os_protect(void *p, size_t bytes, enum ca_os_access access);
+enum ca_os_advice { CA_OS_HUGE, CA_OS_NOT_HUGE, CA_OS_NO_DUMP, CA_OS_NO_FORK, CA_OS_WIPE_ON_FORK, CA_OS_PURGE_LAZILY, CA_OS_PUNCH /* shared memory: as ca_os_purge */ };
+bool ca_os_advise(void *p, size_t bytes, enum ca_os_advice advice);
+/* Every page is resident, and stays so. */
+bool ca_os_lock(void *p, size_t bytes);
+/* pre: committed.  Every page is resident; false: that cannot be had. */
+bool ca_os_populate(void *p, size_t bytes);
+/* What /proc/PID/maps calls the range. `name` must stay as it is. */
+bool ca_os_name(void *p, size_t bytes, const char *name);
+
 /* Keeps huge pages out of the range. */
 void ca_os_no_huge_pages(void *p, size_t bytes);
 

@@ -7,6 +7,7 @@
 #include <linux/futex.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +16,13 @@
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
 #endif
 
 /* free must keep errno, and malloc sets it in the faces only: so no call here may change it. */
@@ -117,6 +125,79 @@ bool ca_os_move(void *from, void *to, size_t bytes)
     if (!fault_strikes())
         KEEP_ERRNO(q = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to));
     return counted(CA_OS_MOVE, q != MAP_FAILED);
+}
+
+void *ca_os_map(void *hint, size_t bytes, unsigned how)
+{
+    int flags = MAP_ANONYMOUS | (how & CA_OS_SHARED ? MAP_SHARED : MAP_PRIVATE) | (how & CA_OS_CHARGED ? 0 : MAP_NORESERVE) |
+                (how & CA_OS_AT_HINT ? MAP_FIXED_NOREPLACE : 0);
+    void *p = MAP_FAILED;
+    if (!fault_strikes())
+        KEEP_ERRNO(p = mmap(hint, bytes, PROT_NONE, flags, -1, 0));
+    if (p != MAP_FAILED && p != hint && (how & CA_OS_AT_HINT)) { /* a kernel before 4.17 takes the flag for a hint */
+        ca_os_release(p, bytes);
+        p = MAP_FAILED;
+    }
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void *ca_os_map_huge(size_t bytes, unsigned shift)
+{
+    void *p = MAP_FAILED;
+    if (!fault_strikes())
+        KEEP_ERRNO(p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (int)(shift << MAP_HUGE_SHIFT), -1, 0));
+    return p == MAP_FAILED ? NULL : p;
+}
+
+bool ca_os_protect(void *p, size_t bytes, enum ca_os_access access)
+{
+    static const int bits[] = {
+        [CA_OS_NONE] = PROT_NONE, [CA_OS_READ] = PROT_READ, [CA_OS_READ_WRITE] = PROT_READ | PROT_WRITE, [CA_OS_EXECUTE] = PROT_READ | PROT_WRITE | PROT_EXEC};
+    int failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = mprotect(p, bytes, bits[access]));
+    return !failed;
+}
+
+bool ca_os_advise(void *p, size_t bytes, enum ca_os_advice advice)
+{
+    static const int numbers[] = {[CA_OS_HUGE] = MADV_HUGEPAGE,      [CA_OS_NOT_HUGE] = MADV_NOHUGEPAGE,       [CA_OS_NO_DUMP] = MADV_DONTDUMP,
+                                  [CA_OS_NO_FORK] = MADV_DONTFORK,   [CA_OS_WIPE_ON_FORK] = MADV_WIPEONFORK,   [CA_OS_PURGE_LAZILY] = MADV_FREE,
+                                  [CA_OS_PUNCH] = MADV_REMOVE};
+    int failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = madvise(p, bytes, numbers[advice]));
+    return !failed;
+}
+
+bool ca_os_lock(void *p, size_t bytes)
+{
+    int failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = mlock(p, bytes));
+    return !failed;
+}
+
+bool ca_os_populate(void *p, size_t bytes)
+{
+    int failed = 1, error = 0;
+    if (fault_strikes())
+        return false;
+    KEEP_ERRNO(failed = madvise(p, bytes, MADV_POPULATE_WRITE); error = errno);
+    if (failed && error == EINVAL) { /* before Linux 5.14 */
+        for (size_t i = 0; i < bytes; i += CA_PAGE)
+            __atomic_fetch_or((char *)p + i, 0, __ATOMIC_RELAXED);
+        failed = 0;
+    }
+    return !failed;
+}
+
+bool ca_os_name(void *p, size_t bytes, const char *name)
+{
+    int failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)p, bytes, (unsigned long)name));
+    return !failed;
 }
 
 void ca_os_no_huge_pages(void *p, size_t bytes)

@@ -38,6 +38,16 @@ static bool store_commit(ca_store *store)
     return true;
 }
 
+bool ca_store_spare(ca_store *store, size_t bytes)
+{
+    bool done = true;
+    ca_lock_take(&store->lock);
+    while (done && (size_t)(store->low - store->committed) < bytes)
+        done = store_commit(store);
+    ca_lock_drop(&store->lock);
+    return done;
+}
+
 /* pages <= ODD_PAGES. NULL: no memory. */
 static char *store_take(ca_store *store, uint32_t pages)
 {

@@ -40,6 +40,9 @@ typedef struct ca_pool {
 void ca_store_init(ca_store *store, void *range, size_t bytes, size_t committed, void *side, uint32_t side_page);
 void ca_pool_init(ca_pool *pool, ca_store *store, uint32_t record);
 
+/* At least `bytes` are committed that no pool has yet; false: no memory. */
+bool ca_store_spare(ca_store *store, size_t bytes);
+
 /* One record, 0: no memory. */
 uint32_t ca_pool_take(ca_pool *pool);
 /* Up to `wanted` records linked by their first word (0 ends), fewer when memory is short; 0: none. */

@@ -16,6 +16,8 @@ enum {
     FIRST_STEP = 4 * CA_PAGE,         /* what the window of page entries and marks begins with, each */
     RECORD_PART = 16,                 /* the store of records: this part of the pages, and at most */
     SIDE_PAGE = CA_PAGE / sizeof(ca_tlsf_node) * sizeof(uint32_t), /* marks of the nodes in a page of records */
+    SPARE_LEAST = 256 << 10,          /* bytes of records for the heaps of a part: magazines, mostly, */
+    SPARE_PAGE = 256,                 /* and for each page: a slab, two nodes */
     NUMBER_LEVELS = 20                /* of the TLSF of numbers, in units of CA_PART_ALIGN */
 };
 
@@ -116,7 +118,7 @@ static void windows_init(ca_part *p, ca_page first, ca_page pages)
     size_t end = first + (size_t)pages;
     p->entries = window_at(ca_region.entries + first, ca_region.entries + end);
     p->runs = window_at(ca_region.runs + first / CA_CHUNK, ca_region.runs + end / CA_CHUNK);
-    p->live = window_at((char *)ca_region.live + first * LIVE_BYTES, (char *)ca_region.live + end * LIVE_BYTES);
+    p->live = window_at((char *)ca_region.live + (size_t)first * LIVE_BYTES, (char *)ca_region.live + end * LIVE_BYTES);
 }
 
 /* Makes the window usable up to `end`. */
@@ -203,6 +205,11 @@ bool ca_part_commit(ca_part *p, ca_page end)
     return (to > end && part_commit_to(p, to)) || part_commit_to(p, end);
 }
 
+bool ca_parts_spare(ca_page pages)
+{
+    return ca_store_spare(&table.records, SPARE_LEAST + (size_t)pages * SPARE_PAGE);
+}
+
 /* --- looking up ------------------------------------------------------------------------------------------ */
 
 ca_part *ca_part_first(void)
@@ -227,6 +234,11 @@ void *ca_region_address(ca_page page)
 uint64_t ca_region_bias(void)
 {
     return ca_region.base >> CA_PAGE_SHIFT;
+}
+
+ca_page ca_region_bottom(ca_page page)
+{
+    return ca_part_of(page)->first;
 }
 
 bool ca_region_is_far(ca_page page)
@@ -270,10 +282,13 @@ ca_granule ca_region_granule_far(uintptr_t address)
 
 bool ca_region_has_page(ca_page page)
 {
-    if (unit_of(page) > unit_of(table.most))
+    const uint16_t *map = CA_LOAD_ACQUIRE(&table.map);
+    if (page < CA_LOAD(&table.first.committed))
+        return true;
+    if (!map || page >= table.most)
         return false;
-    const ca_part *p = ca_part_of(page);
-    return page - p->first < CA_LOAD(&p->committed);
+    const ca_part *p = part_at(CA_LOAD(&map[unit_of(page)]));
+    return page - CA_LOAD(&p->first) < CA_LOAD(&p->committed);
 }
 
 bool ca_region_range(uint32_t index, ca_page *first, ca_page *end)
@@ -371,8 +386,9 @@ static void order_remove(const ca_part *p)
 
 static void part_init(ca_part *p, ca_zone *zone, uintptr_t base, ca_page first, ca_page pages)
 {
-    p->first = first;
-    p->committed = p->touched = 0;
+    CA_STORE(&p->first, first);
+    CA_STORE(&p->committed, 0);
+    p->touched = 0;
     p->zone = zone;
     p->next = NULL;
     p->range = NULL;

@@ -135,7 +135,7 @@ static ca_zone *zone_new(const ca_source *source)
 ca_zone *ca_zone_hold(const ca_source *source)
 {
     ca_lock_take(&region.list_lock);
-    ca_zone *zone = region.zones;
+    ca_zone *zone = source->flags & CTXALLOC_SOURCE_PRIVATE ? NULL : region.zones;
     while (zone && zone->source != source)
         zone = zone->next;
     if (!zone)
@@ -144,6 +144,16 @@ ca_zone *ca_zone_hold(const ca_source *source)
         zone->references++;
     ca_lock_drop(&region.list_lock);
     return zone;
+}
+
+size_t ca_zone_users(const ca_source *source)
+{
+    size_t users = 0;
+    ca_lock_take(&region.list_lock);
+    for (const ca_zone *zone = region.zones; zone; zone = zone->next)
+        users += zone->source == source ? zone->references : 0;
+    ca_lock_drop(&region.list_lock);
+    return users;
 }
 
 void ca_zone_share(ca_zone *zone)
@@ -231,7 +241,8 @@ static ca_part *far_extend(ca_zone *zone, uint64_t pages)
         return NULL;
     uintptr_t base = ca_round_up((uintptr_t)at, CA_CHUNK * CA_PAGE), end = (uintptr_t)at + bytes;
     uint64_t all = end > base ? (end - base) / (CA_CHUNK * CA_PAGE) * CA_CHUNK : 0;
-    ca_part *part = all && all < PAGES_MOST ? ca_part_add(zone, base, all, CA_PART_ALIGN) : NULL;
+    bool ours = ca_region_contains(at) || ca_region_contains(at + bytes - 1); /* a page has one number */
+    ca_part *part = all && all < PAGES_MOST && !ours ? ca_part_add(zone, base, all, CA_PART_ALIGN) : NULL;
     if (part) {
         part->range = at;
         part->range_bytes = bytes;
@@ -253,17 +264,20 @@ static ca_part *inner_extend(ca_zone *zone, uint64_t pages)
     if (!ca_region_is_far(run.page) &&
         (!run.mark || ca_region.source->renew(ca_region.source, ca_region_address(run.page), (size_t)run.pages * CA_PAGE)))
         part = ca_part_add_inner(zone, run.page, run.pages);
-    if (part)
-        part->outer = ca_region.runs[run.page >> CA_CHUNK_SHIFT].node;
-    else
+    if (!part) {
         ca_region_give(run.page, NULL);
+        return NULL;
+    }
+    part->outer = ca_region.runs[run.page >> CA_CHUNK_SHIFT].node;
+    if (!run.fresh) /* its memory is, its side arrays are not */
+        part->touched = run.pages;
     return part;
 }
 
 /* pre: locked. More addresses, with room for `pages`. */
 static bool zone_extend(ca_zone *zone, uint64_t pages)
 {
-    if (!ca_region_feed_nodes(&zone->free, 3, &zone->batches))
+    if ((zone->parts && (zone->source->flags & CTXALLOC_SOURCE_ONCE)) || !ca_region_feed_nodes(&zone->free, 3, &zone->batches))
         return false;
     ca_part *part = zone == &region.first ? first_extend(pages) : zone->source->reserve ? far_extend(zone, pages) : inner_extend(zone, pages);
     if (!part)
@@ -271,10 +285,16 @@ static bool zone_extend(ca_zone *zone, uint64_t pages)
     part->next = zone->parts;
     zone->parts = part;
     zone->all += part->pages;
-    /* Usable as it is: so are its side arrays, for there may be somebody who counts on it that no system call comes later. */
-    if (part->range && !zone->source->commit && !ca_part_commit(part, part->pages))
-        return false;
-    return ca_tlsf_add(&zone->free, part->first, part->pages) != CA_NODE_NONE;
+    /* Usable as it is: so is what describes it, for there may be somebody who counts on it that no system call comes later. */
+    if (part->range && !zone->source->commit)
+        (void)(ca_part_commit(part, part->pages) && ca_parts_spare(part->pages));
+    ca_node node = ca_tlsf_add(&zone->free, part->first, part->pages);
+    CA_ASSERT(node);
+    if (zone->source->flags & CTXALLOC_SOURCE_DIRTY) {
+        part->touched = part->pages;
+        ca_region.marks[node] = CA_LOAD(&region.now);
+    }
+    return true;
 }
 
 /* --- runs ------------------------------------------------------------------------------------------------ */

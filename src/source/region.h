@@ -80,6 +80,7 @@ bool ca_region_init(const ca_source *source, size_t bytes);
 ca_zone *ca_zone_hold(const ca_source *source);
 /* The last one to let go of it gives all back to the source. pre: the caller has no run of it any more. */
 void ca_zone_drop(ca_zone *zone);
+size_t ca_zone_users(const ca_source *source);
 /* Another one who has it already. */
 void ca_zone_share(ca_zone *zone);
 const ca_source *ca_zone_source(const ca_zone *zone); /* NULL: the first zone's */
@@ -135,6 +136,8 @@ void *ca_region_address(ca_page page);
 uint64_t ca_region_bias(void);
 bool ca_region_has_page(ca_page page); /* a number in use: committed */
 bool ca_region_is_far(ca_page page); /* not in the first range (inner parts are) */
+/* The first page number of the part that the page is in: below it there may be no side arrays. */
+ca_page ca_region_bottom(ca_page page);
 /* Granule of an address in a further range, or UINT64_MAX: not ours. */
 ca_granule ca_region_granule_far(uintptr_t address);
 

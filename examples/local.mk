@@ -18,11 +18,14 @@ examples_server_load_SOURCES = examples/server/load.c examples/server/words.c ex
 examples_server_load_CPPFLAGS = -D_GNU_SOURCE
 
 # Real uses of the engines; each is run as a test.
-examples_programs = examples/gpu_buffer examples/file_space
+examples_programs = examples/gpu_buffer examples/file_space examples/numa_context
 check_PROGRAMS += $(examples_programs)
 dist_check_SCRIPTS += examples/gpu_buffer.sh examples/file_space.sh
 TESTS += examples/gpu_buffer.sh examples/file_space.sh
 
+TESTS += examples/numa_context
+examples_numa_context_SOURCES = examples/numa_context.c
+examples_numa_context_LDADD = $(top_builddir)/libctxalloc.la -lpthread
 examples_gpu_buffer_SOURCES = examples/gpu_buffer.c
 examples_gpu_buffer_LDADD = $(top_builddir)/libctxalloc.la
 examples_file_space_SOURCES = examples/file_space.c

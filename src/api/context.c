@@ -13,6 +13,7 @@
 #include "front/profile.h"
 #include "front/report.h"
 #include "heap/large.h"
+#include "heap/placement.h"
 #include "heap/stored.h"
 #include "preload/face.h"
 #include "source/shipped.h"
@@ -127,6 +128,13 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         }
         if (s.source && o->escape == CTXALLOC_ADOPT)
             return fail(EINVAL);
+        if (o->size > offsetof(ctxalloc_options, numa) && CA_UNLIKELY(o->numa != NULL)) {
+            if (s.source)
+                return fail(EINVAL);
+            s.source = ca_placement_source(o->numa, &error);
+            if (error)
+                return fail(error);
+        }
     }
     ca_context *c = ca_context_create(&s);
     return c ? outside(c) : fail(ENOMEM);

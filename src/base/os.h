@@ -96,6 +96,24 @@ int ca_os_file_write(int fd, const void *what, size_t bytes, uint64_t to);
 /* Text that differs from one start of the machine to the next; false: not to be had. */
 bool ca_os_boot(char text[40]);
 
+/* --- NUMA: nodes are numbers; a set of nodes is `words` words of bits ------------------------------------------------ */
+
+enum ca_os_memory { CA_OS_PREFERRED, CA_OS_BIND, CA_OS_INTERLEAVE };
+/* Pages of the range that are touched from now on come from these nodes. Those that are resident stay. false: refused, or no such nodes; *error: errno. */
+bool ca_os_node_policy(void *p, size_t bytes, enum ca_os_memory memory, const uint64_t *nodes, size_t words, int *error);
+/* nodes[i]: where pages[i] is, negative: not resident (or -errno).  At most 4096 at a time. */
+bool ca_os_node_query(size_t count, void *const *pages, int *nodes, int *error);
+/* Moves pages[i] to node to[i]; nodes[i]: where it is then, or -errno. false: refused. */
+bool ca_os_node_move(size_t count, void *const *pages, const int *to, int *nodes, int *error);
+/* The node of the CPU that the thread runs on. No system call where the kernel offers that. */
+unsigned ca_os_node_here(void);
+/* Nodes that the process may have memory of. false: the kernel does not say. */
+bool ca_os_node_allowed(uint64_t *nodes, size_t words);
+/* Whether the thread was given a policy of its own (numactl). */
+bool ca_os_node_told(void);
+/* The start of a file, with a NUL after it. Returns its length, less than `size`; 0: cannot be read. */
+size_t ca_os_read_file(const char *path, char *buffer, size_t size);
+
 /* Files, for reports. A descriptor, or -1 with *error. A file that is there is emptied, but no link is followed. */
 int ca_os_create(const char *path, int *error);
 int ca_os_open(const char *path, int *error);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/mempolicy.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -17,12 +19,13 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
+#endif
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 /* free must keep errno, and malloc sets it in the faces only: so no call here may change it. */
@@ -540,4 +543,88 @@ bool ca_os_boot(char text[40])
     for (int i = n == 36 ? 36 : 0; i < 40; i++)
         text[i] = '\0';
     return n == 36;
+}
+
+/* --- NUMA ------------------------------------------------------------------------------------------------------- */
+
+/* A refusal by the fault injector looks like a container's. */
+static bool refused(long result, int *error)
+{
+    *error = result < 0 ? errno : 0;
+    return result < 0;
+}
+
+bool ca_os_node_policy(void *p, size_t bytes, enum ca_os_memory memory, const uint64_t *nodes, size_t words, int *error)
+{
+    static const int modes[] = {[CA_OS_PREFERRED] = MPOL_PREFERRED, [CA_OS_BIND] = MPOL_BIND, [CA_OS_INTERLEAVE] = MPOL_INTERLEAVE};
+    bool failed = true;
+    *error = EPERM;
+    if (!fault_strikes()) /* the kernel takes the number of bits to be one less than what is said */
+        KEEP_ERRNO(failed = refused(syscall(SYS_mbind, p, bytes, modes[memory], nodes, words * 64 + 1, 0), error));
+    return !failed;
+}
+
+bool ca_os_node_query(size_t count, void *const *pages, int *nodes, int *error)
+{
+    bool failed = true;
+    *error = EPERM;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = refused(syscall(SYS_move_pages, 0, count, pages, NULL, nodes, 0), error));
+    return !failed;
+}
+
+bool ca_os_node_move(size_t count, void *const *pages, const int *to, int *nodes, int *error)
+{
+    bool failed = true;
+    *error = EPERM;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = refused(syscall(SYS_move_pages, 0, count, pages, to, nodes, MPOL_MF_MOVE), error));
+    return !failed;
+}
+
+unsigned ca_os_node_here(void)
+{
+    unsigned cpu = 0, node = 0;
+    int failed;
+    KEEP_ERRNO(failed = getcpu(&cpu, &node));
+    return failed ? 0 : node;
+}
+
+bool ca_os_node_allowed(uint64_t *nodes, size_t words)
+{
+    long failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = syscall(SYS_get_mempolicy, NULL, nodes, words * 64 + 1, NULL, MPOL_F_MEMS_ALLOWED));
+    return !failed;
+}
+
+bool ca_os_node_told(void)
+{
+    int mode = MPOL_DEFAULT;
+    long failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = syscall(SYS_get_mempolicy, &mode, NULL, 0, NULL, 0));
+    return !failed && mode != MPOL_DEFAULT;
+}
+
+size_t ca_os_read_file(const char *path, char *buffer, size_t size)
+{
+    size_t all = 0;
+    ssize_t n = -1;
+    int fd = -1;
+    if (!fault_strikes())
+        KEEP_ERRNO(fd = open(path, O_RDONLY | O_CLOEXEC));
+    while (fd >= 0 && all + 1 < size) {
+        KEEP_ERRNO(n = read(fd, buffer + all, size - 1 - all); if (n < 0 && errno == EINTR) n = INT32_MIN);
+        if (n == INT32_MIN)
+            continue;
+        if (n <= 0)
+            break;
+        all += (size_t)n;
+    }
+    if (fd >= 0)
+        KEEP_ERRNO((void)close(fd));
+    all = n < 0 ? 0 : all;
+    buffer[all] = '\0';
+    return all;
 }

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/print.h"
 #include "front/process.h"
+#include "heap/placement.h"
 #include "front/profile.h"
 #include "front/report.h"
 #include "heap/remote.h"
@@ -193,7 +194,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->current->kind - CA_TARGET_LONG;
-    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST && !c->runs.zone) {
+    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST && !c->runs.zone && CA_LOAD(ca_context_zone(c)) == CA_LOAD(&home->runs.zone)) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -273,7 +274,7 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
 
-static ca_context *context_make(const ca_context_settings *s, uint32_t kind)
+static ca_context *context_make(const ca_context_settings *s, uint32_t kind, const ca_heap *home)
 {
     ca_zone *zone = NULL;
     if (s->source && !(zone = ca_zone_hold(s->source)))
@@ -281,6 +282,12 @@ static ca_context *context_make(const ca_context_settings *s, uint32_t kind)
     ca_context *c = ca_context_new(kind, zone);
     if (!c && zone)
         ca_zone_drop(zone);
+    if (!c || zone || !home)
+        return c;
+    zone = CA_LOAD(&home->runs.zone); /* on the thread's node: nothing it holds, so that it can be used again */
+    if (CA_UNLIKELY(zone != NULL) && !c->heap)
+        ca_chunk_share(zone);
+    CA_STORE(ca_context_zone(c), zone);
     return c;
 }
 
@@ -292,7 +299,7 @@ ca_context *ca_context_create(const ca_context_settings *s)
         kind = CA_TARGET_LONG; /* only a heap holds freed blocks back and looks at them */
     ca_context *c = CA_LIKELY(!s->source) ? warm_take(home, kind) : NULL;
     if (CA_UNLIKELY(!c))
-        c = ca_process_start() ? context_make(s, kind) : NULL;
+        c = ca_process_start() ? context_make(s, kind, home) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
     c->stored = s->stored;

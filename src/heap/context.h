@@ -80,6 +80,12 @@ CA_INLINE uint32_t ca_context_number(const ca_context *context)
     return (uint32_t)((size_t)((const char *)context - ca_region.contexts.base) / CA_CONTEXT_RECORD);
 }
 
+/* Where new memory comes from; NULL: the first zone. Atomic. */
+CA_INLINE ca_zone **ca_context_zone(ca_context *context)
+{
+    return context->heap ? &context->heap->runs.zone : context->target.kind == CA_TARGET_MEDIUM ? &context->chunked.zone : &context->bump.zone;
+}
+
 /* In the entries of pages whose blocks went with their context: this flag and the context's number. */
 #define CA_DEAD 0x80000000U
 

@@ -147,8 +147,8 @@ typedef struct ca_heap_settings {
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
 
-/* A thread's heap. NULL: no memory. */
-ca_heap *ca_heap_create(void);
+/* A thread's heap. zone: where its memory comes from, NULL: the first. NULL: no memory. */
+ca_heap *ca_heap_create(ca_zone *zone);
 /* A context's heap becomes a thread's. */
 void ca_heap_make_home(ca_heap *heap);
 /* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. `zone`: where they come from, NULL: the first. */

@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "heap/context.h"
 #include "heap/live.h"
+#include "heap/placement.h"
 #include "heap/save.h"
 
 static ca_huge_usage huge;
@@ -22,7 +23,9 @@ static void block_publish(ca_page page, uint32_t tag, uint32_t number)
         ca_live_set(ca_page_granule(page));
 }
 
-/* Who holds a huge block: its context's account and list, or the process's account and no list. */
+ca_run_list ca_huge_runs;
+
+/* Who holds a huge block: its context, or the process. */
 typedef struct holder {
     ca_context *context;
     ca_account *account;
@@ -31,7 +34,7 @@ typedef struct holder {
 
 static holder holder_of(ca_context *context)
 {
-    return context ? (holder){context, &context->account, &context->runs} : (holder){NULL, &ca_account_process, NULL};
+    return context ? (holder){context, &context->account, &context->runs} : (holder){NULL, &ca_account_process, &ca_huge_runs};
 }
 
 static holder holder_of_run(ca_page page)
@@ -83,8 +86,10 @@ void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
 {
     uint64_t pages = ca_size_max(ca_pages_for(size), 1);
     uint64_t align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
-    if (ca_large_is_huge(size, align))
-        return huge_alloc(heap->target.context, heap->runs.zone, pages, align_pages, zero);
+    if (ca_large_is_huge(size, align)) {
+        ca_placement_settle(heap);
+        return huge_alloc(heap->target.context, CA_LOAD(&heap->runs.zone), pages, align_pages, zero);
+    }
     ca_node node = ca_pages_take(heap, pages, align_pages);
     if (!node)
         return NULL;
@@ -243,7 +248,7 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
 
 void ca_huge_disown(ca_context *context)
 {
-    ca_region_disown(&context->runs);
+    ca_region_pass(&context->runs, &ca_huge_runs);
     context->huge_count = context->huge_bytes = 0;
 }
 

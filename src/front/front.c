@@ -105,7 +105,7 @@ static void *plain_malloc(size_t size)
     else if (target->kind == CA_TARGET_NONE)
         return none_alloc(size, CA_GRANULE, false);
     else {
-        p = ca_chunked_quick(&target->context->chunked, size);
+        p = CA_LIKELY(target->kind == CA_TARGET_MEDIUM) ? ca_chunked_quick(&target->context->chunked, size) : NULL;
         if (CA_LIKELY(p != NULL))
             return p;
         p = target_alloc(target, size, CA_GRANULE);

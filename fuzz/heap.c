@@ -37,8 +37,8 @@ static size_t block_usable(const void *p)
 static void audit(void)
 {
     int which = 0;
-    if (ca_current != &ca_target_none)
-        FUZZ_CHECK(ca_heap_is_valid(ca_current, &which), "heap: %d", which);
+    if (ca_target_is_heap(ca_current))
+        FUZZ_CHECK(ca_heap_is_valid(ca_heap_of(ca_current), &which), "heap: %d", which);
     FUZZ_CHECK(ca_region_is_valid(&which), "region: [T%d]", which);
 }
 

@@ -56,7 +56,8 @@ typedef struct ctxalloc_context ctxalloc_context;
 /* How long blocks live, which chooses the engine.  All grow, all obey limits, all serve any size and alignment. */
 enum ctxalloc_lifetime {
     CTXALLOC_LONG,   /* a full heap: blocks are freed and reused one by one, as with malloc */
-    CTXALLOC_MEDIUM, /* at present as CTXALLOC_LONG */
+    CTXALLOC_MEDIUM, /* a bumped pointer that goes round: blocks are cut from runs of free granules, found in bitmaps; freed ones are used again. The memory of a short
+                        context, for contexts of few blocks that come and go */
     CTXALLOC_SHORT   /* a bumped pointer: free gives back the last block only, the last block grows in place */
 };
 
@@ -79,7 +80,7 @@ typedef struct ctxalloc_options {
     const char *name;             /* for messages and reports, the first 31 bytes are kept; NULL: none */
     ctxalloc_context *parent;     /* limits and destruction nest; NULL or CTXALLOC_GLOBAL: none */
     enum ctxalloc_lifetime lifetime;
-    size_t block_size;            /* hint, bytes; not used yet */
+    size_t block_size;            /* hint, bytes; CTXALLOC_MEDIUM rounds sizes up to multiples of it, so that one block fits where another was; above 4096 ignored; 0: none */
     size_t soft_limit;            /* bytes held; 0: none. on_pressure is called each time they are gone over */
     size_t hard_limit;            /* bytes held; 0: none. Requests that would go over it: NULL and ENOMEM */
     void (*on_pressure)(ctxalloc_context *context, size_t used, void *arg); /* may free and allocate; called by the thread that crosses the limit */
@@ -194,6 +195,44 @@ typedef struct ctxalloc_mark_t {
 int ctxalloc_mark(ctxalloc_context *context, ctxalloc_mark_t *mark);
 /* Frees what was allocated since. Marks nest; a mark is void after a reset or after a rollback to an older one. EINVAL: void, or not of this context. */
 int ctxalloc_rollback(ctxalloc_context *context, const ctxalloc_mark_t *mark);
+
+/* --- reports -------------------------------------------------------------------------------------------------------- */
+
+enum ctxalloc_format { CTXALLOC_TEXT, CTXALLOC_JSON };
+/* Writes the statistics of the process to a descriptor: CTXALLOC_TEXT for people, CTXALLOC_JSON with every size class, heap and context (docs/reports.md). Bytes.
+ * Numbers are exact while nobody allocates or frees.  Any thread, any time; allocates nothing, keeps errno.  0; EINVAL: no such format; EIO: some of it
+ * could not be written.  Cost: proportional to heaps and contexts, and for contexts with CTXALLOC_SHORT to the memory they hold; a page of output takes one system call. */
+int ctxalloc_stats(int fd, enum ctxalloc_format format);
+
+/* Calls fn(block, size, owner, arg) for every live block of the context and those it adopted, in no order, until fn returns false. CTXALLOC_GLOBAL: for every live block
+ * of the process, whoever owns it (owner CTXALLOC_GLOBAL: outside any context). size: bytes that may be used.
+ * Any thread. No lock is held: fn may call anything, may free the block it is shown, but must not reset or destroy the context.  Blocks that live throughout are shown once
+ * each; of those that are allocated or freed meanwhile, some.  Blocks that another thread freed count as live until they arrive, as in ctxalloc_usage.
+ * 0; EINVAL: not a context, or no fn.  With check=off: ENOTSUP for CTXALLOC_GLOBAL, EBUSY when another thread has the context current.  ENOMEM: the thread's own could
+ * not be made. Cost: proportional to the memory held (of the context, or of the process). */
+int ctxalloc_walk(ctxalloc_context *context, bool (*fn)(const void *block, size_t size, ctxalloc_context *owner, void *arg), void *arg);
+
+/* Writes the heap profile (option profile) taken so far, as gperftools' text, which pprof, google-pprof and jeprof read. The file is made, or emptied if it is there;
+ * a symbolic link is not followed (ELOOP).  Any thread; allocates nothing.  0; ENOTSUP: no profile is taken; EINVAL: no path; EIO: some of it could not be written; or what open(2) says. */
+int ctxalloc_profile_dump(const char *path);
+/* --- savepoints ----------------------------------------------------------------------------------------------------- */
+
+/* How all of a context is at one moment: which blocks live, their sizes, and the bytes in them; contexts with CTXALLOC_LONG only. */
+typedef struct ctxalloc_savepoint_t {
+    uint64_t opaque[4];
+} ctxalloc_savepoint_t;
+/* The three want what reset wants: the context current in this thread or in none (EBUSY otherwise), and no other thread allocating, freeing, resizing or writing its blocks.
+ *
+ * A savepoint is a copy, which counts against the context's limits until it is dropped: all pages in use that are not zero, and about 100 bytes for each. While there are savepoints, pages that
+ * they know stay the context's though blocks in them are freed. Time: proportional to the memory in use.
+ * EINVAL: not such a context. ENOMEM: no memory, or a hard limit; nothing changed. */
+int ctxalloc_save(ctxalloc_context *context, ctxalloc_savepoint_t *savepoint);
+/* Everything is as it was: blocks from since are gone, blocks freed since live again, at their places, with what they held. Frees on their way from other threads are void.  What is
+ * not put back: contexts below, callbacks, limits, the blocks of others.  The savepoint stays, to be gone back to again; younger ones are void.
+ * Needs no memory. EINVAL: the savepoint is void, was dropped, or is not of this context; nothing changed. */
+int ctxalloc_restore(ctxalloc_context *context, const ctxalloc_savepoint_t *savepoint);
+/* It can not be gone back to any more, its copy goes. Older and younger ones stay. A reset or the context's end drops all. EINVAL as before. */
+int ctxalloc_savepoint_drop(ctxalloc_context *context, const ctxalloc_savepoint_t *savepoint);
 
 #ifdef __cplusplus
 }

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/print.h"
 #include "front/front.h"
+#include "front/report.h"
 #include "preload/face.h"
 
 EXPORT int FACE(malloc_trim)(size_t pad);
@@ -30,18 +30,18 @@ int FACE(mallopt)(int parameter, int value)
 
 struct mallinfo2 FACE(mallinfo2)(void)
 {
-    ca_front_usage u = ca_front_get_usage();
+    ca_report r = ca_report_get();
     struct mallinfo2 info;
     memset(&info, 0, sizeof info);
-    uint64_t live = u.heaps.small_bytes + u.heaps.large_bytes;
-    info.arena = u.heaps.extent_bytes;
-    info.ordblks = u.heap_count;
-    info.hblks = u.huge_count;
-    info.hblkhd = u.huge_bytes;
-    info.fsmblks = u.heaps.cached_bytes;
+    uint64_t live = r.live_bytes - r.huge_bytes, arena = r.given - (r.huge_bytes < r.given ? r.huge_bytes : r.given);
+    info.arena = arena;
+    info.ordblks = r.heap_count;
+    info.hblks = r.huge_count;
+    info.hblkhd = r.huge_bytes;
+    info.fsmblks = r.heaps.cached_bytes;
     info.uordblks = live;
-    info.fordblks = u.heaps.extent_bytes - (live < u.heaps.extent_bytes ? live : u.heaps.extent_bytes);
-    info.keepcost = u.free_bytes;
+    info.fordblks = arena - (live < arena ? live : arena);
+    info.keepcost = r.committed - r.given;
     return info;
 }
 
@@ -61,7 +61,7 @@ struct mallinfo FACE(mallinfo)(void)
 
 void FACE(malloc_stats)(void)
 {
-    ca_front_print_stats(2);
+    (void)ca_report_text(2);
 }
 
 int FACE(malloc_info)(int options, FILE *stream)
@@ -70,19 +70,21 @@ int FACE(malloc_info)(int options, FILE *stream)
         errno = EINVAL;
         return -1;
     }
-    ca_front_usage u = ca_front_get_usage();
+    ca_report r = ca_report_get();
     int n = fprintf(stream,
                     "<malloc version=\"1\">\n"
                     "<heaps count=\"%zu\"/>\n"
+                    "<contexts count=\"%zu\"/>\n"
                     "<total type=\"small\" count=\"%zu\" size=\"%zu\"/>\n"
                     "<total type=\"large\" count=\"%zu\" size=\"%zu\"/>\n"
+                    "<total type=\"engines\" count=\"%zu\" size=\"%zu\"/>\n"
                     "<total type=\"mmap\" count=\"%zu\" size=\"%zu\"/>\n"
                     "<total type=\"cached\" size=\"%zu\"/>\n"
                     "<system type=\"current\" size=\"%zu\"/>\n"
                     "</malloc>\n",
-                    (size_t)u.heap_count, (size_t)u.heaps.small_count, (size_t)u.heaps.small_bytes,
-                    (size_t)u.heaps.large_count, (size_t)u.heaps.large_bytes, (size_t)u.huge_count, (size_t)u.huge_bytes,
-                    (size_t)u.heaps.cached_bytes, (size_t)u.committed);
+                    (size_t)r.heap_count, (size_t)r.context_count, (size_t)r.heaps.small_count, (size_t)r.heaps.small_bytes, (size_t)r.heaps.large_count,
+                    (size_t)r.heaps.large_bytes, (size_t)r.engine_count, (size_t)r.engine_bytes, (size_t)r.huge_count, (size_t)r.huge_bytes,
+                    (size_t)r.heaps.cached_bytes, (size_t)r.committed);
     return n < 0 ? -1 : 0;
 }
 

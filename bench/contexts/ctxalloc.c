@@ -4,7 +4,7 @@
 
 typedef ctxalloc_context *peer;
 
-#define PEER_VARIANTS "short", "long", "short-switch", "long-switch"
+#define PEER_VARIANTS "short", "long", "medium", "short-switch", "long-switch", "medium-switch"
 #define PEER_SWITCH 1
 
 static ctxalloc_options options = { .size = sizeof(ctxalloc_options) };
@@ -12,8 +12,10 @@ static bool by_switch;
 
 static void peer_begin(int variant)
 {
-	options.lifetime = variant % 2 ? CTXALLOC_LONG : CTXALLOC_SHORT;
-	by_switch = variant >= 2;
+	static const enum ctxalloc_lifetime lifetimes[] = { CTXALLOC_SHORT, CTXALLOC_LONG, CTXALLOC_MEDIUM };
+
+	options.lifetime = lifetimes[variant % 3];
+	by_switch = variant >= 3;
 }
 
 static inline bool peer_create(peer *p)

@@ -10,6 +10,8 @@
 #include "base/check.h"
 #include "front/context.h"
 #include "front/fast.h"
+#include "front/profile.h"
+#include "front/report.h"
 #include "heap/large.h"
 #include "preload/face.h"
 #include "source/shipped.h"
@@ -95,6 +97,8 @@ static int refusal(const ca_context *c)
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
+static const uint32_t kinds[] = {[CTXALLOC_LONG] = CA_TARGET_LONG, [CTXALLOC_MEDIUM] = CA_TARGET_MEDIUM, [CTXALLOC_SHORT] = CA_TARGET_SHORT};
+
 API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
 {
     ca_context_settings s = {.kind = CA_TARGET_LONG};
@@ -107,7 +111,8 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         if (CA_UNLIKELY(o->parent) && !resolve(o->parent, &s.parent, &error))
             return fail(error);
         s.name = o->name;
-        s.kind = o->lifetime == CTXALLOC_SHORT ? CA_TARGET_SHORT : CA_TARGET_LONG;
+        s.kind = kinds[o->lifetime];
+        s.block_size = o->block_size;
         s.soft = o->soft_limit;
         s.hard = o->hard_limit;
         s.on_pressure = (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;
@@ -295,9 +300,9 @@ API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
 
 static void usage_of_process(ctxalloc_usage_t *u)
 {
-    ca_front_usage p = ca_front_get_usage();
-    u->live_blocks = p.heaps.small_count + p.heaps.large_count + p.huge_count;
-    u->live_bytes = p.heaps.small_bytes + p.heaps.large_bytes + p.huge_bytes;
+    ca_report r = ca_report_get();
+    u->live_blocks = r.live_count;
+    u->live_bytes = r.live_bytes;
 }
 
 API bool ctxalloc_usage(ctxalloc_context *handle, ctxalloc_usage_t *u)
@@ -500,5 +505,59 @@ API int ctxalloc_rollback(ctxalloc_context *handle, const ctxalloc_mark_t *from)
         return EINVAL;
     mark m;
     memcpy(&m, from, sizeof m);
-    return m.context == c && c->engine->rollback(c, m.number) ? 0 : EINVAL;
+    if (m.context != c || !c->engine->rollback(c, m.number))
+        return EINVAL;
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_ROLLED_BACK);
+    return 0;
+}
+
+/* --- savepoints ------------------------------------------------------------------------------------------------------------ */
+
+_Static_assert(sizeof(mark) <= sizeof(ctxalloc_savepoint_t), "a savepoint's name fits");
+
+API int ctxalloc_save(ctxalloc_context *handle, ctxalloc_savepoint_t *to)
+{
+    ca_context *c;
+    int error = to ? resolve_context(handle, &c) : EINVAL;
+    if (error)
+        return error;
+    mark m = {c, 0};
+    error = ca_context_save(c, &m.number);
+    if (error)
+        return error;
+    memset(to, 0, sizeof *to);
+    memcpy(to, &m, sizeof m);
+    return 0;
+}
+
+/* The number of a savepoint of the context. */
+static int savepoint_resolve(ctxalloc_context *handle, const ctxalloc_savepoint_t *from, ca_context **c, uint64_t *number)
+{
+    int error = from ? resolve_context(handle, c) : EINVAL;
+    if (error)
+        return error;
+    mark m;
+    memcpy(&m, from, sizeof m);
+    *number = m.number;
+    return m.context == *c ? 0 : EINVAL;
+}
+
+API int ctxalloc_restore(ctxalloc_context *handle, const ctxalloc_savepoint_t *from)
+{
+    ca_context *c;
+    uint64_t number;
+    int error = savepoint_resolve(handle, from, &c, &number);
+    error = error ? error : ca_context_restore(c, number);
+    if (CA_UNLIKELY(ca_heap_setting.profile) && !error)
+        ca_profile_context(c, CA_PROFILE_ROLLED_BACK);
+    return error;
+}
+
+API int ctxalloc_savepoint_drop(ctxalloc_context *handle, const ctxalloc_savepoint_t *savepoint)
+{
+    ca_context *c;
+    uint64_t number;
+    int error = savepoint_resolve(handle, savepoint, &c, &number);
+    return error ? error : ca_context_save_drop(c, number);
 }

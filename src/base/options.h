@@ -14,7 +14,7 @@ typedef struct ca_options {
 } ca_options;
 
 enum { CA_CHECK_OFF, CA_CHECK_ON, CA_CHECK_FULL };
-enum { CA_STATS_OFF, CA_STATS_EXIT };
+enum { CA_STATS_OFF, CA_STATS_EXIT, CA_STATS_JSON };
 enum { CA_LOADER_DIVERT, CA_LOADER_LOOK };
 
 /* The defaults. */

@@ -50,7 +50,7 @@ void ca_os_wait(uint32_t *word, uint32_t value);
 void ca_os_wake(uint32_t *word, int n);
 
 uint64_t ca_os_milliseconds(void); /* monotonic, coarse: no system call where the kernel offers that */
-void ca_os_write(int fd, const char *text, size_t length);
+bool ca_os_write(int fd, const char *text, size_t length); /* false: not all of it */
 size_t ca_os_address_space_limit(void); /* bytes; SIZE_MAX: none */
 /* Where the dynamic loader's code lies; 0 bytes: there is none. */
 void ca_os_loader(uintptr_t *start, size_t *bytes);
@@ -62,6 +62,19 @@ typedef struct ca_diversion {
  * system calls. */
 bool ca_os_divert_loader(const ca_diversion *diversions, unsigned count);
 bool ca_os_secure(void);                /* AT_SECURE: do not trust the environment */
+
+/* Files, for reports. A descriptor, or -1 with *error. A file that is there is emptied, but no link is followed. */
+int ca_os_create(const char *path, int *error);
+int ca_os_open(const char *path, int *error);
+/* Bytes read, 0: the end, or an error. */
+size_t ca_os_read(int fd, char *to, size_t size);
+void ca_os_close(int fd);
+int ca_os_process(void); /* its number */
+
+/* How often the kernel refused, by call. */
+enum ca_os_call { CA_OS_RESERVE, CA_OS_COMMIT, CA_OS_PURGE, CA_OS_RENEW, CA_OS_MOVE, CA_OS_CALLS };
+extern const char *const ca_os_call_names[CA_OS_CALLS];
+uint64_t ca_os_refusals(enum ca_os_call call);
 
 /* The fault injector (CA_FAULTS builds): lets memory calls fail. `after` calls succeed, then one of every
  * `every` fails (every == 1: all from then on; 0: none ever). Returns how many calls were seen so far. */

@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -57,6 +58,22 @@ static bool fault_strikes(void)
     return true;
 }
 
+const char *const ca_os_call_names[CA_OS_CALLS] = {"reserve", "commit", "purge", "renew", "move"};
+static uint64_t refusals[CA_OS_CALLS];
+
+uint64_t ca_os_refusals(enum ca_os_call call)
+{
+    return __atomic_load_n(&refusals[call], __ATOMIC_RELAXED);
+}
+
+/* Passes on whether it went well. */
+static bool counted(enum ca_os_call call, bool well)
+{
+    if (CA_UNLIKELY(!well))
+        __atomic_fetch_add(&refusals[call], 1, __ATOMIC_RELAXED);
+    return well;
+}
+
 size_t ca_os_page_size(void)
 {
     return (size_t)getauxval(AT_PAGESZ);
@@ -67,7 +84,7 @@ void *ca_os_reserve(size_t bytes)
     void *p = MAP_FAILED;
     if (!fault_strikes())
         KEEP_ERRNO(p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-    return p == MAP_FAILED ? NULL : p;
+    return counted(CA_OS_RESERVE, p != MAP_FAILED) ? p : NULL;
 }
 
 void ca_os_release(void *p, size_t bytes)
@@ -80,7 +97,7 @@ bool ca_os_commit(void *p, size_t bytes)
     int failed = 1;
     if (!fault_strikes())
         KEEP_ERRNO(failed = mprotect(p, bytes, PROT_READ | PROT_WRITE));
-    return !failed;
+    return counted(CA_OS_COMMIT, !failed);
 }
 
 bool ca_os_purge(void *p, size_t bytes)
@@ -88,7 +105,7 @@ bool ca_os_purge(void *p, size_t bytes)
     int failed = 1;
     if (!fault_strikes())
         KEEP_ERRNO(failed = madvise(p, bytes, MADV_DONTNEED));
-    return !failed;
+    return counted(CA_OS_PURGE, !failed);
 }
 
 bool ca_os_renew(void *p, size_t bytes)
@@ -97,7 +114,7 @@ bool ca_os_renew(void *p, size_t bytes)
     if (!fault_strikes())
         KEEP_ERRNO(q = mmap(p, bytes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0));
-    return q != MAP_FAILED;
+    return counted(CA_OS_RENEW, q != MAP_FAILED);
 }
 
 bool ca_os_move(void *from, void *to, size_t bytes)
@@ -106,7 +123,7 @@ bool ca_os_move(void *from, void *to, size_t bytes)
     void *q = MAP_FAILED;
     if (!fault_strikes())
         KEEP_ERRNO(q = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to));
-    return q != MAP_FAILED;
+    return counted(CA_OS_MOVE, q != MAP_FAILED);
 }
 
 void *ca_os_map(void *hint, size_t bytes, unsigned how)
@@ -204,7 +221,7 @@ uint64_t ca_os_milliseconds(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-void ca_os_write(int fd, const char *text, size_t length)
+bool ca_os_write(int fd, const char *text, size_t length)
 {
     ssize_t n = 1;
     KEEP_ERRNO(while (length && n > 0) {
@@ -216,6 +233,45 @@ void ca_os_write(int fd, const char *text, size_t length)
             length -= (size_t)n;
         }
     });
+    return !length;
+}
+
+static int file_open(const char *path, int flags, int *error)
+{
+    int fd = -1;
+    if (fault_strikes()) {
+        *error = EMFILE;
+        return -1;
+    }
+    KEEP_ERRNO(fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666); *error = errno);
+    return fd;
+}
+
+int ca_os_create(const char *path, int *error)
+{
+    return file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, error);
+}
+
+int ca_os_open(const char *path, int *error)
+{
+    return file_open(path, O_RDONLY, error);
+}
+
+size_t ca_os_read(int fd, char *to, size_t size)
+{
+    ssize_t n;
+    KEEP_ERRNO(do n = read(fd, to, size); while (n < 0 && errno == EINTR));
+    return n > 0 ? (size_t)n : 0;
+}
+
+void ca_os_close(int fd)
+{
+    KEEP_ERRNO((void)close(fd));
+}
+
+int ca_os_process(void)
+{
+    return (int)getpid();
 }
 
 size_t ca_os_address_space_limit(void)

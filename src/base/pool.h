@@ -57,6 +57,13 @@ CA_INLINE void *ca_pool_at(const ca_pool *pool, uint32_t number)
     return pool->base + (size_t)number * pool->record;
 }
 
+/* Whether there can be such a record: it may be read. Any thread. */
+CA_INLINE bool ca_pool_has(const ca_pool *pool, uint32_t number)
+{
+    const char *p = ca_pool_at(pool, number);
+    return p >= CA_LOAD(&pool->store->committed) && p < pool->store->end;
+}
+
 /* The link of a record that is in a list. */
 CA_INLINE uint32_t *ca_pool_link(const ca_pool *pool, uint32_t number)
 {

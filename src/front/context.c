@@ -6,9 +6,13 @@
 #include "base/check.h"
 #include "base/print.h"
 #include "front/process.h"
+#include "front/profile.h"
+#include "front/report.h"
 #include "heap/remote.h"
+#include "heap/save.h"
 
-enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16 }; /* contexts of a kind that a thread keeps for its next ones */
+enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16, /* contexts of a kind that a thread keeps for its next ones */
+       SWEEP_LOOKS = 8 /* adopted contexts that are looked at when another one comes */ };
 
 typedef struct ca_callback {
     uint32_t next, when;
@@ -158,12 +162,10 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     if (!ca_context_try(owner))
         return annex_alloc(owner, size, align);
     void *p;
-    if (owner->current->kind == CA_TARGET_SHORT) {
-        p = align <= CA_GRANULE ? ca_bump_quick(&owner->bump, size) : NULL;
+    if (owner->engine) {
+        p = align > CA_GRANULE ? NULL : owner->target.kind == CA_TARGET_SHORT ? ca_bump_quick(&owner->bump, size) : ca_chunked_quick(&owner->chunked, size);
         if (!p)
             p = engine_alloc(owner, size, align);
-    } else if (owner->engine) {
-        p = engine_alloc(owner, size, align);
     } else {
         p = owned_alloc(owner, owner->heap, size, align);
     }
@@ -234,10 +236,11 @@ static void tree_insert(ca_context *c, ca_context *parent)
     ca_lock_drop(&tree);
 }
 
-/* pre: it has a parent */
-static void tree_remove(ca_context *c)
+/* pre: locked, and it has a parent */
+static void tree_unlink(ca_context *c)
 {
-    ca_lock_take(&tree);
+    if (c->parent->sweep == c)
+        c->parent->sweep = c->next;
     if (c->next)
         c->next->prev = c->prev;
     if (c->prev)
@@ -245,6 +248,13 @@ static void tree_remove(ca_context *c)
     else
         c->parent->child = c->next;
     c->parent = NULL;
+}
+
+/* pre: it has a parent */
+static void tree_remove(ca_context *c)
+{
+    ca_lock_take(&tree);
+    tree_unlink(c);
     ca_lock_drop(&tree);
 }
 
@@ -260,12 +270,12 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
 
-static ca_context *context_make(const ca_context_settings *s)
+static ca_context *context_make(const ca_context_settings *s, uint32_t kind)
 {
     ca_zone *zone = NULL;
     if (s->source && !(zone = ca_zone_hold(s->source)))
         return NULL;
-    ca_context *c = ca_context_new(s->kind, zone);
+    ca_context *c = ca_context_new(kind, zone);
     if (!c && zone)
         ca_zone_drop(zone);
     return c;
@@ -274,11 +284,16 @@ static ca_context *context_make(const ca_context_settings *s)
 ca_context *ca_context_create(const ca_context_settings *s)
 {
     ca_heap *home = ca_thread_home();
-    ca_context *c = CA_LIKELY(!s->source) ? warm_take(home, s->kind) : NULL;
+    uint32_t kind = s->kind;
+    if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM && ca_heap_setting.full))
+        kind = CA_TARGET_LONG; /* only a heap holds freed blocks back and looks at them */
+    ca_context *c = CA_LIKELY(!s->source) ? warm_take(home, kind) : NULL;
     if (CA_UNLIKELY(!c))
-        c = ca_process_start() ? context_make(s) : NULL;
+        c = ca_process_start() ? context_make(s, kind) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
+    if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM))
+        ca_chunked_set_unit(&c->chunked, s->block_size);
     c->account.soft = s->soft;
     c->account.hard = s->hard;
     c->account.pressed = c->account.refusals = c->account.refused = 0;
@@ -343,8 +358,7 @@ static void callbacks_call(ca_context *c, uint32_t when)
 
 /* --- destroying ----------------------------------------------------------------------------------------------------- */
 
-/* Another thread has it current. */
-static bool is_elsewhere(const ca_context *c)
+bool ca_context_is_elsewhere(const ca_context *c)
 {
     uintptr_t holder = CA_LOAD_ACQUIRE(&c->holder);
     return holder == CA_HOLDER_NEW_BUSY || (holder && !(holder & CA_HOLDER_SPECIAL) && holder != ca_context_mark());
@@ -391,7 +405,7 @@ static bool adopted_has_live(ca_context *c)
 static bool refuses(ca_context *c)
 {
     bool strict = c->state == CA_CONTEXT_LIVE && c->escape == CA_ESCAPE_REFUSE;
-    if (is_elsewhere(c) || !ca_context_thaw(c) || (strict && has_live(c)))
+    if (ca_context_is_elsewhere(c) || !ca_context_thaw(c) || (strict && has_live(c)))
         return true;
     for (ca_context *child = c->child; child; child = child->next)
         if (refuses(child) || (strict && child->state == CA_CONTEXT_ADOPTED && adopted_has_live(child)))
@@ -407,6 +421,52 @@ static void children_end(ca_context *c)
         context_end(c->child, true);
 }
 
+/* --- adopted contexts of which nothing is left -------------------------------------------------------------------------- */
+
+/* No block of it lives: it is the caller's from now on, and in the list of nobody. pre: the tree is locked */
+static bool spent_claim(ca_context *c)
+{
+    if (c->state != CA_CONTEXT_ADOPTED || c->child || c->saves || CA_LOAD(&c->huge_count))
+        return false;
+    if (c->engine ? !c->engine->is_empty(c) : !ca_heap_claim_spent(c->heap))
+        return false;
+    if (c->annex && !ca_heap_claim_spent(c->annex)) {
+        if (c->heap)
+            ca_heap_leave(c->heap);
+        return false;
+    }
+    CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
+    if (c->parent)
+        tree_unlink(c);
+    return true;
+}
+
+static void spent_end(ca_context *c)
+{
+    ca_context_drop(c, false);
+    ca_context_retire(c);
+}
+
+/* A few for each one that comes, going round, so that they do not become many. */
+static void spent_sweep(ca_context *parent)
+{
+    ca_context *spent[SWEEP_LOOKS];
+    unsigned looks = 0, count = 0;
+    ca_lock_take(&tree);
+    ca_context *c = parent->sweep ? parent->sweep : parent->child;
+    for (ca_context *next; c && looks < SWEEP_LOOKS; c = next, looks++) {
+        next = c->next;
+        if (spent_claim(c))
+            spent[count++] = c;
+    }
+    parent->sweep = c;
+    ca_lock_drop(&tree);
+    while (count)
+        spent_end(spent[--count]);
+}
+
+/* --- ends ---------------------------------------------------------------------------------------------------------------- */
+
 /* The blocks stay; `by` answers for them from now on, and they go when it goes. NULL: they are global. */
 static void context_adopt(ca_context *c, ca_context *by)
 {
@@ -418,10 +478,14 @@ static void context_adopt(ca_context *c, ca_context *by)
     }
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
-    if (by)
+    if (by) {
         leave(c);
-    else
-        ca_context_globalize(c);
+        spent_sweep(by);
+        return;
+    }
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_GLOBAL);
+    ca_context_globalize(c);
 }
 
 /* Its memory is free, the record waits for the next one. */
@@ -431,6 +495,8 @@ static void context_clear(ca_context *c)
         tree_remove(c);
     CA_STORE(&c->holder, 0);
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_DROPPED);
     ca_context_drop(c, c->heap != NULL && !c->runs.zone);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
@@ -456,8 +522,10 @@ static void context_end(ca_context *c, bool with_parent)
         if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
         if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
-            ca_front_report_escapes(c);
+            ca_report_escapes(c);
     }
+    if (CA_UNLIKELY(c->saves != NULL))
+        ca_save_drop_all(c);
     bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
     if (CA_UNLIKELY(adopting) && !heir_goes && has_live(c))
         context_adopt(c, heir);
@@ -467,13 +535,11 @@ static void context_end(ca_context *c, bool with_parent)
 
 void ca_context_freed_last(ca_context *c)
 {
-    uint32_t adopted = CA_CONTEXT_ADOPTED;
-    if (c->child || !__atomic_compare_exchange_n(&c->state, &adopted, CA_CONTEXT_FREE, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        return;
-    if (c->parent)
-        tree_remove(c);
-    ca_context_drop(c, false);
-    ca_context_retire(c);
+    ca_lock_take(&tree);
+    bool spent = spent_claim(c); /* another thread may have freed the last one, too, and its record may be another's: that one goes then */
+    ca_lock_drop(&tree);
+    if (spent)
+        spent_end(c);
 }
 
 /* With what was adopted from those below. */
@@ -503,6 +569,32 @@ static void settle(ca_context *c)
     }
 }
 
+static void heap_empty_caches(ca_heap *heap)
+{
+    (void)ca_remote_drain(heap);
+    ca_heap_flush(heap);
+}
+
+bool ca_context_empty_caches(ca_context *c)
+{
+    ca_context *before = ca_context_current();
+    bool tried = c != before && ca_context_try(c);
+    flush_home();
+    if (!tried && !ca_context_switch(c))
+        return false;
+    if (c->heap)
+        heap_empty_caches(c->heap);
+    if (tried)
+        ca_context_done(c);
+    else
+        (void)ca_context_switch(before); /* it was left just now: nobody else has it */
+    if (CA_LOAD(&c->annex) && ca_context_annex_take(c)) {
+        heap_empty_caches(c->annex);
+        ca_context_annex_drop(c);
+    }
+    return true;
+}
+
 void ca_context_count_all(ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
     settle(c);
@@ -523,7 +615,7 @@ static void flush_home(void)
 CA_INLINE bool end_quickly(ca_context *c)
 {
     uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | !(c->holder & (CA_HOLDER_LEFT | CA_HOLDER_NEW)) | (c->holder == CA_HOLDER_NEW_BUSY) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
-                   c->huge_count | (uintptr_t)c->bump.zone | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
+                   c->huge_count | (uintptr_t)c->runs.zone | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
     ca_heap *home = ca_thread_home();
     if (odd || !home || home->warm_count[SHORT] >= WARM_MOST)
         return false;
@@ -545,11 +637,13 @@ static bool thread_ends(const ca_context *c)
 
 int ca_context_destroy(ca_context *c)
 {
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        ca_front_exhume();
-    else if (CA_LIKELY(end_quickly(c)))
+    if (CA_UNLIKELY(ca_heap_setting.slow)) {
+        if (ca_heap_setting.full)
+            ca_front_exhume();
+    } else if (CA_LIKELY(end_quickly(c))) {
         return 0;
-    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !is_elsewhere(c) && !c->frozen;
+    }
+    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !ca_context_is_elsewhere(c) && !c->frozen;
     if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
         return EINVAL;
     if (CA_UNLIKELY(!plain)) {
@@ -566,7 +660,7 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
-    if (is_elsewhere(c) || !ca_context_thaw(c))
+    if (ca_context_is_elsewhere(c) || !ca_context_thaw(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();
@@ -578,8 +672,47 @@ int ca_context_reset(ca_context *c)
     children_end(c);
     if (c->callbacks)
         callbacks_call(c, CA_ON_RESET);
+    if (CA_UNLIKELY(ca_heap_setting.profile))
+        ca_profile_context(c, CA_PROFILE_DROPPED);
     ca_context_drop(c, !c->runs.zone);
     return 0;
+}
+
+/* --- savepoints ------------------------------------------------------------------------------------------------------- */
+
+/* 0: the context is the caller's, and what this thread freed is on its way. */
+static int saves_ready(ca_context *c)
+{
+    if (!c->heap)
+        return EINVAL;
+    if (ca_context_is_elsewhere(c))
+        return EBUSY;
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_front_exhume();
+    flush_home();
+    return 0;
+}
+
+int ca_context_save(ca_context *c, uint64_t *number)
+{
+    int error = saves_ready(c);
+    if (error)
+        return error;
+    *number = ca_save(c);
+    ca_context_tell(c);
+    return *number ? 0 : ENOMEM;
+}
+
+int ca_context_restore(ca_context *c, uint64_t number)
+{
+    int error = saves_ready(c);
+    return error ? error : ca_save_restore(c, number) ? 0 : EINVAL;
+}
+
+int ca_context_save_drop(ca_context *c, uint64_t number)
+{
+    int error = saves_ready(c);
+    return error ? error : ca_save_drop(c, number) ? 0 : EINVAL;
 }
 
 /* --- threads and fork -------------------------------------------------------------------------------------------------- */
@@ -604,12 +737,12 @@ void ca_context_thread_end(ca_heap *home)
 void ca_context_lock_all(void)
 {
     ca_lock_take(&tree);
-    ca_bump_lock();
+    ca_chunk_lock();
 }
 
 void ca_context_unlock_all(void)
 {
-    ca_bump_unlock();
+    ca_chunk_unlock();
     ca_lock_drop(&tree);
 }
 

@@ -15,6 +15,7 @@ typedef struct ca_context_settings {
     const char *name; /* NULL: none */
     ca_context *parent;
     uint32_t kind;    /* enum ca_target_kind */
+    size_t block_size; /* of most blocks, 0: not known */
     size_t soft, hard;
     void (*on_pressure)(void *context, size_t used, void *argument);
     void *argument;
@@ -36,6 +37,11 @@ bool ca_context_thaw(ca_context *context);
 /* All blocks cease to be; EBUSY when another thread has it. Contexts below are destroyed. */
 int ca_context_reset(ca_context *context);
 
+/* Savepoints: 0, or EINVAL (not a context with a heap; no such savepoint), EBUSY, ENOMEM. */
+int ca_context_save(ca_context *context, uint64_t *number);
+int ca_context_restore(ca_context *context, uint64_t number);
+int ca_context_save_drop(ca_context *context, uint64_t number);
+
 /* NULL: no context is current. */
 ca_context *ca_context_current(void);
 /* The thread's own, made on first use. NULL: no memory. */
@@ -55,6 +61,10 @@ CA_INLINE uintptr_t ca_context_mark(void)
 /* For one call, whatever is current; any thread. NULL: no memory. owner NULL: the thread's heap.  size + align <= CA_MAX_SIZE.
  * A context that nobody switched to yet is used itself, others are served from their annex. */
 void *ca_context_malloc(ca_context *owner, size_t size, size_t align);
+/* Another thread has it current, or is making a call with it. */
+bool ca_context_is_elsewhere(const ca_context *context);
+/* For a walk without the live map: what its heaps' caches hold goes back to the slabs. false: another thread has it. */
+bool ca_context_empty_caches(ca_context *context);
 /* Live blocks and their bytes, with those adopted from contexts below. */
 void ca_context_count_all(ca_context *context, uint64_t *blocks, uint64_t *bytes);
 

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-#include "base/print.h"
 #include "front/context.h"
 #include "front/fast.h"
 #include "front/full.h"
 #include "front/process.h"
+#include "front/profile.h"
 #include "heap/large.h"
 #include "heap/live.h"
 #include "heap/remote.h"
@@ -103,8 +103,12 @@ static void *plain_malloc(size_t size)
         p = ca_heap_malloc(ca_heap_of(target), size);
     else if (target->kind == CA_TARGET_NONE)
         return none_alloc(size, CA_GRANULE, false);
-    else
+    else {
+        p = ca_chunked_quick(&target->context->chunked, size);
+        if (CA_LIKELY(p != NULL))
+            return p;
         p = target_alloc(target, size, CA_GRANULE);
+    }
     if (CA_UNLIKELY(!p))
         p = alloc_again(size, CA_GRANULE);
     if (target->kind != CA_TARGET_HOME)
@@ -213,12 +217,6 @@ enum ca_found ca_front_usable(const void *p, size_t *size, const char *function)
     return CA_OURS;
 }
 
-static size_t raw_size(const void *p)
-{
-    block b;
-    return block_find(p, "malloc", &b) ? block_size(&b, p) : 0;
-}
-
 /* --- check=full: the same in other clothes ---------------------------------------------------------------------- */
 
 /* raw: a new block with room for `size` and a trailer. */
@@ -226,7 +224,7 @@ static void *dressed(void *raw, size_t size)
 {
     if (!raw)
         return NULL;
-    block b;
+    block b = {.tag = 0};
     size_t usable = block_find(raw, "malloc", &b) ? block_size(&b, raw) : 0;
     /* Engines' memory comes back as it is, and huge blocks fresh from the kernel. */
     bool look = !block_is_engines(&b) && b.tag != CA_TAG_HUGE;
@@ -238,36 +236,75 @@ CA_COLD static void *full_alloc(size_t size, size_t align)
     return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(plain_memalign(align, size + CA_FULL_TRAILER), size);
 }
 
+/* --- modes without fast paths: check=full, and a profile that is taken -------------------------------------------- */
+
+/* p: a new block for the program, or NULL. */
+static void *noted(void *p, size_t size)
+{
+    if (p && ca_heap_setting.profile)
+        ca_profile_born(p, size);
+    return p;
+}
+
+CA_COLD static void *slow_alloc(size_t size, size_t align)
+{
+    return noted(ca_heap_setting.full ? full_alloc(size, align) : plain_memalign(align, size), size);
+}
+
+CA_COLD static void *slow_calloc(size_t size)
+{
+    if (!ca_heap_setting.full)
+        return noted(plain_calloc(size), size);
+    void *p = full_alloc(size, CA_GRANULE);
+    return noted(p ? memset(p, 0, size) : NULL, size);
+}
+
+CA_COLD static void *slow_global(size_t align, size_t size)
+{
+    if (!ca_heap_setting.full)
+        return noted(plain_global(align, size), size);
+    return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : noted(dressed(plain_global(align, size + CA_FULL_TRAILER), size), size);
+}
+
+static void *full_alloc_for(ca_context *owner, size_t size, size_t align)
+{
+    return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(ca_context_malloc(owner, size + CA_FULL_TRAILER, align), size);
+}
+
+CA_COLD static void *slow_alloc_for(ca_context *owner, size_t size, size_t align)
+{
+    return noted(ca_heap_setting.full ? full_alloc_for(owner, size, align) : ca_context_malloc(owner, size, align), size);
+}
+
 void *ca_front_malloc(size_t size)
 {
-    return CA_UNLIKELY(ca_heap_setting.full) ? full_alloc(size, CA_GRANULE) : plain_malloc(size);
+    return CA_UNLIKELY(ca_heap_setting.slow) ? slow_alloc(size, CA_GRANULE) : plain_malloc(size);
 }
 
 void *ca_front_calloc(size_t size)
 {
-    if (CA_LIKELY(!ca_heap_setting.full))
-        return plain_calloc(size);
-    void *p = full_alloc(size, CA_GRANULE);
-    return p ? memset(p, 0, size) : NULL;
+    return CA_UNLIKELY(ca_heap_setting.slow) ? slow_calloc(size) : plain_calloc(size);
 }
 
 void *ca_front_memalign(size_t align, size_t size)
 {
-    return CA_UNLIKELY(ca_heap_setting.full) ? full_alloc(size, align) : plain_memalign(align, size);
+    return CA_UNLIKELY(ca_heap_setting.slow) ? slow_alloc(size, align) : plain_memalign(align, size);
 }
 
 void *ca_front_memalign_global(size_t align, size_t size)
 {
-    if (CA_LIKELY(!ca_heap_setting.full))
-        return plain_global(align, size);
-    return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(plain_global(align, size + CA_FULL_TRAILER), size);
+    return CA_UNLIKELY(ca_heap_setting.slow) ? slow_global(align, size) : plain_global(align, size);
 }
 
 void *ca_front_malloc_for(ca_context *owner, size_t size, size_t align)
 {
-    if (CA_LIKELY(!ca_heap_setting.full))
-        return ca_context_malloc(owner, size, align);
-    return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(ca_context_malloc(owner, size + CA_FULL_TRAILER, align), size);
+    return CA_UNLIKELY(ca_heap_setting.slow) ? slow_alloc_for(owner, size, align) : ca_context_malloc(owner, size, align);
+}
+
+uint32_t ca_front_stack_of(const void *p)
+{
+    block b;
+    return ca_heap_setting.full && block_find(p, "trace", &b) ? ca_full_stack(p, block_size(&b, p)) : 0;
 }
 
 size_t ca_front_good_size(size_t size)
@@ -300,6 +337,7 @@ static void own_free(ca_heap *heap, const block *b, void *p)
 }
 
 static void block_free(const block *b, void *p, const char *function);
+uint64_t ca_front_foreign;
 
 /* A block that has waited in the quarantine, its live bit long gone. */
 static void full_release(void *p)
@@ -322,8 +360,10 @@ CA_COLD static enum ca_found full_free(void *p, size_t size, const char *functio
     block b;
     if (!p)
         return CA_OURS;
-    if (!block_find(p, function, &b))
+    if (!block_find(p, function, &b)) {
+        __atomic_fetch_add(&ca_front_foreign, 1, __ATOMIC_RELAXED);
         return CA_FOREIGN;
+    }
     size_t usable = block_size(&b, p), made = ca_full_size(p, usable, function);
     if (size != SIZE_MAX && size != made)
         ca_verdict_text(function, p, "not of that size");
@@ -339,28 +379,46 @@ CA_COLD static enum ca_found full_free(void *p, size_t size, const char *functio
     return CA_OURS;
 }
 
-enum ca_found ca_front_free_sized(void *p, size_t size, const char *function)
-{
-    return CA_UNLIKELY(ca_heap_setting.full) ? full_free(p, size, function) : ca_front_free(p, function);
-}
-
-CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
+CA_INLINE enum ca_found plain_free(void *p, const char *function)
 {
     block b;
     if (!p)
         return CA_OURS;
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        return full_free(p, SIZE_MAX, function);
     ca_target *target = ca_current;
     if (target->kind == CA_TARGET_SHORT && p == short_context(target)->bump.last && (char *)p >= short_context(target)->bump.floor &&
         !CA_LOAD(&short_context(target)->bump.freed)) {
         ca_bump_take_back(&short_context(target)->bump, p);
         return CA_OURS;
     }
-    if (!block_find(p, function, &b))
+    if (target->kind == CA_TARGET_MEDIUM) {
+        ca_context *c = target->context;
+        if (ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p))
+            return CA_OURS;
+    }
+    if (!block_find(p, function, &b)) {
+        __atomic_fetch_add(&ca_front_foreign, 1, __ATOMIC_RELAXED);
         return CA_FOREIGN;
+    }
     block_free(&b, p, function);
     return CA_OURS;
+}
+
+/* Of a profile: what it knows of a block goes before the block does. */
+CA_COLD static enum ca_found slow_free(void *p, size_t size, const char *function)
+{
+    if (p && ca_heap_setting.profile)
+        ca_profile_died(ca_profile_detach(p));
+    return ca_heap_setting.full ? full_free(p, size, function) : plain_free(p, function);
+}
+
+enum ca_found ca_front_free_sized(void *p, size_t size, const char *function)
+{
+    return CA_UNLIKELY(ca_heap_setting.slow) ? slow_free(p, size, function) : plain_free(p, function);
+}
+
+CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
+{
+    return CA_UNLIKELY(ca_heap_setting.slow) ? slow_free(p, SIZE_MAX, function) : plain_free(p, function);
 }
 
 /* What block_find found. */
@@ -394,8 +452,11 @@ static void block_free(const block *b, void *p, const char *function)
         ca_context *c = b->context;
         if (!c->engine->free(c, p, target == &c->target))
             ca_verdict(function, p, b->g);
-        if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED) && c->engine->is_empty(c))
-            ca_context_freed_last(c);
+        if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED)) {
+            const ca_engine *engine = CA_LOAD(&c->engine); /* it may be gone, and another: see ca_context_freed_last */
+            if (engine && engine->is_empty(c))
+                ca_context_freed_last(c);
+        }
     } else if (b->tag == CA_TAG_HUGE) {
         if (!ca_huge_free(ca_granule_page(b->g), ca_heap_setting.check && !ca_heap_setting.full))
             ca_verdict(function, p, b->g);
@@ -410,6 +471,13 @@ static void block_free(const block *b, void *p, const char *function)
 
 /* --- realloc ------------------------------------------------------------------------------------------------------ */
 
+/* Where no heap has pages for what is smaller. */
+static bool huge_is_engines(const block *b)
+{
+    uint32_t owner = ca_region_run_owner(ca_granule_page(b->g));
+    return owner && ca_context_at(owner)->engine;
+}
+
 /* The same block at another size, where that is cheap. NULL: copy. */
 static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
 {
@@ -421,10 +489,10 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
     }
     if (!huge && !large)
         return size <= old && (size > old / SHRINK_PART || old <= SHRINK_LEAST) ? p : NULL;
-    if (ca_front_good_size(size) == old)
+    if ((huge ? ca_round_up(size, (size_t)CA_CHUNK * CA_PAGE) : ca_front_good_size(size)) == old)
         return p;
     /* What becomes small enough for a slab, or for a heap's own pages, moves there. */
-    if (size <= CA_SMALL_MAX || (huge && !ca_large_is_huge(size, 1)))
+    if (size <= CA_SMALL_MAX || (huge && !ca_large_is_huge(size, 1) && !huge_is_engines(b)))
         return NULL;
     if (huge || is_own(target, b->tag))
         if (ca_large_resize(is_own(target, b->tag) ? ca_heap_of(target) : NULL, ca_granule_page(b->g), size))
@@ -465,7 +533,7 @@ bool ca_front_resize(void *p, size_t size)
 static void *alloc_beside(ca_context *owner, size_t size)
 {
     if (CA_LIKELY(owner == ca_context_current()))
-        return ca_front_malloc(size);
+        return plain_malloc(size);
     return ca_context_malloc(owner, size, CA_GRANULE);
 }
 
@@ -480,7 +548,7 @@ static void *copy_to_new(const block *b, ca_context *owner, void *p, size_t old,
         return size <= old ? p : NULL; /* shrinking never fails */
     memcpy(to, p, old < size ? old : size);
     if (!ca_fast_free(p))
-        (void)ca_front_free(p, "realloc");
+        (void)plain_free(p, "realloc");
     return to;
 }
 
@@ -488,7 +556,7 @@ static void *copy_to_new(const block *b, ca_context *owner, void *p, size_t old,
 CA_COLD static void *full_realloc(void *p, const block *b, size_t size)
 {
     size_t old = ca_full_size(p, block_size(b, p), "realloc");
-    void *to = ca_front_malloc_for(block_owner(b, p), size, CA_GRANULE);
+    void *to = full_alloc_for(block_owner(b, p), size, CA_GRANULE);
     if (!to)
         return NULL;
     memcpy(to, p, old < size ? old : size);
@@ -496,30 +564,44 @@ CA_COLD static void *full_realloc(void *p, const block *b, size_t size)
     return to;
 }
 
+/* NULL: no memory, the block is as it was. */
+CA_INLINE void *plain_realloc(void *p, const block *b, size_t size)
+{
+    size_t old = block_size(b, p);
+    ca_context *owner = block_owner(b, p);
+    void *to = resize_in_place(b, p, old, size);
+    if (to)
+        resize_count(owner, old, size);
+    if (!to && b->tag == CA_TAG_HUGE)
+        to = ca_huge_move(ca_granule_page(b->g), size);
+    if (!to)
+        to = copy_to_new(b, owner, p, old, size);
+    if (owner)
+        ca_context_tell(owner);
+    return to;
+}
+
+/* To a profile it is a new block. */
+CA_COLD static void *slow_realloc(void *p, const block *b, size_t size)
+{
+    uint32_t note = ca_heap_setting.profile ? ca_profile_detach(p) : 0;
+    void *to = ca_heap_setting.full ? full_realloc(p, b, size) : plain_realloc(p, b, size);
+    if (to)
+        ca_profile_died(note);
+    else
+        ca_profile_attach(note);
+    return noted(to, size);
+}
+
 enum ca_found ca_front_realloc(void *p, size_t size, void **result)
 {
     block b;
     if (!block_find(p, "realloc", &b))
         return CA_FOREIGN;
-    if (size > CA_MAX_SIZE) {
+    if (size > CA_MAX_SIZE)
         *result = NULL;
-        return CA_OURS;
-    }
-    if (CA_UNLIKELY(ca_heap_setting.full)) {
-        *result = full_realloc(p, &b, size);
-        return CA_OURS;
-    }
-    size_t old = block_size(&b, p);
-    ca_context *owner = block_owner(&b, p);
-    *result = resize_in_place(&b, p, old, size);
-    if (*result)
-        resize_count(owner, old, size);
-    if (!*result && b.tag == CA_TAG_HUGE)
-        *result = ca_huge_move(ca_granule_page(b.g), size);
-    if (!*result)
-        *result = copy_to_new(&b, owner, p, old, size);
-    if (owner)
-        ca_context_tell(owner);
+    else
+        *result = CA_UNLIKELY(ca_heap_setting.slow) ? slow_realloc(p, &b, size) : plain_realloc(p, &b, size);
     return CA_OURS;
 }
 
@@ -560,79 +642,6 @@ ca_inspection ca_front_inspect(const void *p)
     return (ca_inspection){start == p ? CA_IS_LIVE : CA_IS_INTERIOR, start, size, ca_context_resolve(b.context)};
 }
 
-/* --- walking --------------------------------------------------------------------------------------------------------- */
-
-typedef struct walk {
-    bool (*fn)(const void *block, size_t size, void *argument);
-    void *argument;
-} walk;
-
-static bool word_walk(ca_granule first, const walk *w)
-{
-    const ca_live_word *word = ca_live_at(first);
-    for (uint64_t bits = CA_LOAD(&word->born) ^ CA_LOAD(&word->died); bits; bits &= bits - 1) {
-        ca_granule g = first + ca_bit_low(bits);
-        const char *p = (const char *)ca_region_address(ca_granule_page(g)) + (g % (CA_PAGE / CA_GRANULE)) * CA_GRANULE;
-        size_t size = raw_size(p);
-        if (!w->fn(p, ca_heap_setting.full ? ca_full_size(p, size, "walk") : size, w->argument))
-            return false;
-    }
-    return true;
-}
-
-static bool runs_walk(const ca_run_list *runs, const walk *w)
-{
-    for (ca_page first = ca_region_first_run(runs); first != UINT32_MAX; first = ca_region_next_run(first))
-        for (ca_page page = first; page < first + ca_region_run_pages(first); page++)
-            for (ca_granule g = ca_page_granule(page); CA_LOAD(&ca_region.entries[page].tag) && g < ca_page_granule(page + 1); g += 64)
-                if (!word_walk(g, w))
-                    return false;
-    return true;
-}
-
-static bool engine_visit(const void *p, size_t size, void *argument)
-{
-    const walk *w = argument;
-    return w->fn(p, ca_heap_setting.full ? ca_full_size(p, size, "walk") : size, w->argument);
-}
-
-void ca_front_walk(ca_context *c, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
-{
-    walk w = {fn, argument};
-    if (c->engine && !c->engine->walk(c, engine_visit, &w))
-        return;
-    if (!ca_heap_setting.check || (c->heap && !runs_walk(&c->heap->runs, &w)) || (c->annex && !runs_walk(&c->annex->runs, &w)))
-        return;
-    (void)runs_walk(&c->runs, &w);
-}
-
-enum { ESCAPES_SHOWN = 8 };
-
-typedef struct escapes {
-    char text[400];
-    size_t length;
-    unsigned shown;
-} escapes;
-
-static bool escape_add(const void *p, size_t size, void *argument)
-{
-    escapes *e = argument;
-    e->length += ca_format(e->text + e->length, sizeof e->text - e->length, " %x:%z", (uint64_t)(uintptr_t)p, size);
-    return ++e->shown < ESCAPES_SHOWN;
-}
-
-void ca_front_report_escapes(ca_context *c)
-{
-    uint64_t blocks, bytes;
-    escapes e = {.length = 0};
-    ca_context_count_all(c, &blocks, &bytes);
-    if (!blocks)
-        return;
-    ca_front_walk(c, escape_add, &e);
-    ca_print(2, "ctxalloc: context '%s' goes with %z live blocks, %z bytes%s%s\n", c->name, (size_t)blocks, (size_t)bytes,
-             e.shown ? ":" : "", e.shown ? e.text : "");
-}
-
 /* --- the process as a whole ------------------------------------------------------------------------------------------ */
 
 bool ca_front_trim(void)
@@ -642,57 +651,4 @@ bool ca_front_trim(void)
         ca_heap_trim(home);
     ca_region_purge_all();
     return home != NULL;
-}
-
-static void usage_add(ca_heap *heap, void *usage)
-{
-    ca_front_usage *u = usage;
-    u->heap_count++;
-    ca_heap_add_usage(heap, &u->heaps);
-}
-
-/* Contexts without a heap are not among the heaps. */
-static void engine_add(ca_context *c, void *usage)
-{
-    ca_front_usage *u = usage;
-    uint32_t state = CA_LOAD(&c->state);
-    const ca_engine *engine = CA_LOAD(&c->engine);
-    if (!engine || (state != CA_CONTEXT_LIVE && state != CA_CONTEXT_ADOPTED))
-        return;
-    uint64_t blocks, bytes;
-    engine->count(c, &blocks, &bytes);
-    u->heaps.small_count += blocks;
-    u->heaps.small_bytes += bytes;
-}
-
-ca_front_usage ca_front_get_usage(void)
-{
-    ca_front_usage u;
-    memset(&u, 0, sizeof u);
-    if (!ca_process_start())
-        return u;
-    ca_heap_each(usage_add, &u);
-    ca_huge_usage huge = ca_huge_get_usage();
-    u.huge_bytes = huge.bytes;
-    u.huge_count = huge.count;
-    ca_region_usage region = ca_region_get_usage();
-    u.committed = region.committed;
-    u.free_bytes = region.free;
-    u.lost = CA_LOAD(&ca_remote_lost);
-    ca_context_each(engine_add, &u);
-    return u;
-}
-
-void ca_front_print_stats(int fd)
-{
-    ca_front_usage u = ca_front_get_usage();
-    ca_print(fd,
-             "ctxalloc: statistics (bytes)\n"
-             "  live      small %z in %z   large %z in %z   huge %z in %z\n"
-             "  cached    %z   slabs %z   heaps' pages %z   region's free pages %z\n"
-             "  committed %z   heaps %z   lost blocks %z\n",
-             (size_t)u.heaps.small_bytes, (size_t)u.heaps.small_count, (size_t)u.heaps.large_bytes,
-             (size_t)u.heaps.large_count, (size_t)u.huge_bytes, (size_t)u.huge_count, (size_t)u.heaps.cached_bytes,
-             (size_t)u.heaps.slab_bytes, (size_t)u.heaps.extent_bytes, (size_t)u.free_bytes, (size_t)u.committed,
-             (size_t)u.heap_count, (size_t)u.lost);
 }

@@ -29,11 +29,6 @@ enum ca_found { CA_OURS, CA_FOREIGN };
 enum ca_found ca_front_free(void *p, const char *function);
 /* The same, and with check=full the size is compared. */
 enum ca_found ca_front_free_sized(void *p, size_t size, const char *function);
-/* Calls fn for the live blocks of the context, in no order, until it says false; with check=off those of engines only. While nobody allocates or frees there. */
-struct ca_context;
-void ca_front_walk(struct ca_context *context, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
-/* One line on stderr that says what is still live in a context, if anything is. */
-void ca_front_report_escapes(struct ca_context *context);
 /* check=full: all blocks in the quarantine go back. */
 void ca_front_exhume(void);
 /* As ca_context_malloc. */
@@ -65,17 +60,10 @@ size_t ca_front_good_size(size_t size);
 /* Gives unused memory back to the kernel; whether there was any. */
 bool ca_front_trim(void);
 
-/* The process's numbers. */
-typedef struct ca_front_usage {
-    ca_heap_usage heaps;
-    uint64_t heap_count;
-    uint64_t huge_bytes, huge_count;
-    uint64_t committed, free_bytes; /* of the region */
-    uint64_t lost;
-} ca_front_usage;
-ca_front_usage ca_front_get_usage(void);
-/* Text for people. */
-void ca_front_print_stats(int fd);
+/* check=full with the option trace: the number of the stack that allocated a live block; 0: unknown. */
+uint32_t ca_front_stack_of(const void *p);
+/* Frees of pointers that are not ours, which went to the next allocator. */
+extern uint64_t ca_front_foreign;
 
 /* --- threads and start (front/thread.c) --- */
 

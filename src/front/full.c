@@ -4,9 +4,11 @@
 
 #include "base/lock.h"
 #include "base/print.h"
+#include "front/stack.h"
 #include "heap/verdict.h"
 
-enum { CANARY = 0xc5, QUARANTINE = 256 };
+enum { CANARY = 0xc5, QUARANTINE = 256, SIZE_BITS = 48 };
+_Static_assert(CA_STACKS <= 1 << (64 - SIZE_BITS), "a trailer holds a size and the number of a stack");
 #define POISON 0xdbdbdbdbdbdbdbdbULL
 
 static struct {
@@ -45,25 +47,51 @@ static void poison_set(void *p, size_t usable)
         words[i] = POISON;
 }
 
+bool ca_full_traces;
+
+/* The trailer's two parts. false: it was written over. */
+static bool trailer_read(const void *p, size_t usable, uint64_t *size, uint32_t *stack)
+{
+    uint64_t word = *trailer_of(p, usable) ^ disguise(p);
+    *size = word & ((1ULL << SIZE_BITS) - 1);
+    *stack = (uint32_t)(word >> SIZE_BITS);
+    return *size <= usable - sizeof(uint64_t) && *stack <= ca_stack_last();
+}
+
 void *ca_full_dress(void *p, size_t usable, size_t size, bool look)
 {
     if (look)
         poison_check(p, usable);
     memset((char *)p + size, CANARY, usable - size - sizeof(uint64_t));
-    *trailer_of(p, usable) = size ^ disguise(p);
+    *trailer_of(p, usable) = (size | (uint64_t)(ca_full_traces ? ca_stack_take() : 0) << SIZE_BITS) ^ disguise(p);
     return p;
 }
 
 size_t ca_full_size(const void *p, size_t usable, const char *function)
 {
-    uint64_t size = *trailer_of(p, usable) ^ disguise(p);
-    if (size > usable - sizeof(uint64_t))
+    uint64_t size;
+    uint32_t stack;
+    if (!trailer_read(p, usable, &size, &stack))
         ca_verdict_text(function, p, "written past the end");
     const unsigned char *end = (const unsigned char *)trailer_of(p, usable);
     for (const unsigned char *c = (const unsigned char *)p + size; c < end; c++)
         if (*c != CANARY)
             ca_verdict_text(function, p, "written past the end");
     return (size_t)size;
+}
+
+size_t ca_full_peek(const void *p, size_t usable)
+{
+    uint64_t size;
+    uint32_t stack;
+    return trailer_read(p, usable, &size, &stack) ? (size_t)size : usable;
+}
+
+uint32_t ca_full_stack(const void *p, size_t usable)
+{
+    uint64_t size;
+    uint32_t stack;
+    return trailer_read(p, usable, &size, &stack) ? stack : 0;
 }
 
 void *ca_full_bury(void *p, size_t usable)

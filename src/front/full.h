@@ -1,6 +1,6 @@
 /* check=full: what is found beyond wrong frees, at the price of a slower malloc.
  *
- *   block    [ the program's `size` bytes | canary bytes | trailer: size, disguised ]
+ *   block    [ the program's `size` bytes | canary bytes | trailer: size (48 bits) and number of the stack that allocated it (16), disguised ]
  *
  * - the canary and the trailer are looked at when the block is freed, resized or measured: a write past the end
  * - freed blocks are filled with poison, wait in a quarantine, and are looked at when they leave it and when they are handed out again: a write after free
@@ -19,6 +19,12 @@ enum { CA_FULL_TRAILER = 16 }; /* bytes more that a block takes at least */
 
 /* A raw block of `usable` bytes becomes one of `size`. fresh: what it holds was not handed out before its context dropped it. Returns p. */
 void *ca_full_dress(void *p, size_t usable, size_t size, bool look);
+/* Whether ca_full_dress also notes who allocates (option trace). */
+extern bool ca_full_traces;
+/* The size it was made with, of a block that may just be freed by others: nothing is complained of. */
+size_t ca_full_peek(const void *p, size_t usable);
+/* The number of the stack that allocated it, see front/stack.h; 0: unknown. */
+uint32_t ca_full_stack(const void *p, size_t usable);
 /* The size it was made with; ends the process if its end was written over. */
 size_t ca_full_size(const void *p, size_t usable, const char *function);
 /* The block is dead from now on. Returns another that has waited long enough, to be given back now; NULL: none. */

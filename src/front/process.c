@@ -10,6 +10,9 @@
 #include "front/fast.h"
 #include "front/front.h"
 #include "front/full.h"
+#include "front/profile.h"
+#include "front/report.h"
+#include "front/stack.h"
 #include "heap/remote.h"
 
 extern int _IO_file_doallocate(void *stream); /* the C library's; never called here */
@@ -41,11 +44,34 @@ static void options_read(char **environment)
     ca_account_process.hard = ca_process_options.limit;
 }
 
+/* What is asked for and cannot be had is not there; a line says so. */
+static void profile_start(void)
+{
+    if (!ca_process_options.profile || ca_heap_setting.profile)
+        return;
+    if (!ca_stack_init(CA_STACK_FRAMES) || !ca_profile_init(ca_process_options.profile)) {
+        ca_print(2, "ctxalloc: profile: no memory for the tables; there is no profile\n");
+        return;
+    }
+    ca_heap_setting.profile = ca_heap_setting.slow = true;
+}
+
+static void trace_start(void)
+{
+    if (!ca_process_options.trace || !ca_heap_setting.full)
+        return;
+    ca_full_traces = ca_heap_setting.profile || ca_stack_init((unsigned)ca_process_options.trace);
+    if (!ca_full_traces)
+        ca_print(2, "ctxalloc: trace: no memory for the table of stacks; there are no traces\n");
+}
+
 static bool start(void)
 {
     options_read(environ);
     ca_heap_setting.check = ca_process_options.check != CA_CHECK_OFF;
-    ca_heap_setting.full = ca_process_options.check == CA_CHECK_FULL;
+    ca_heap_setting.full = ca_heap_setting.slow = ca_process_options.check == CA_CHECK_FULL;
+    profile_start();
+    trace_start();
     ca_class_init();
     ca_os_loader(&ca_outsiders.loader, &ca_outsiders.loader_bytes);
     ca_outsiders.stdio = (uintptr_t)&_IO_file_doallocate;
@@ -77,6 +103,8 @@ static void fork_prepare(void)
 {
     ca_context_lock_all();
     ca_full_lock();
+    ca_profile_lock();
+    ca_stack_lock();
     ca_heap_lock_list();
     ca_region_lock_all();
 }
@@ -85,6 +113,8 @@ static void fork_parent(void)
 {
     ca_region_unlock_all();
     ca_heap_unlock_list();
+    ca_stack_unlock();
+    ca_profile_unlock();
     ca_full_unlock();
     ca_context_unlock_all();
 }
@@ -107,18 +137,35 @@ __attribute__((constructor(101))) static void process_constructor(int argc, char
         options_read(environment);
         if (ca_process_options.check == CA_CHECK_FULL) /* blocks made before have no trailers */
             ca_print(2, "ctxalloc: check=full: the environment came too late, using on\n");
-        if (ca_heap_setting.check && ca_process_options.check == CA_CHECK_OFF) {
-            ca_heap_setting.check = false; /* the one thread there is has the one heap there is */
-            if (ca_current != &ca_target_none)
-                ca_heap_uncheck(ca_heap_of(ca_current));
-        }
+        if (ca_process_options.check == CA_CHECK_OFF)
+            ca_heap_setting.check = false;
+        profile_start();
+        if ((!ca_heap_setting.check || ca_heap_setting.slow) && ca_current != &ca_target_none) /* the one thread there is has the one heap there is */
+            ca_heap_uncheck(ca_heap_of(ca_current));
     }
+    if ((ca_heap_setting.profile || ca_full_traces) && !ca_stack_find_unwinder())
+        ca_print(2, "ctxalloc: libgcc_s.so.1 cannot be loaded: stacks are unknown\n");
     /* Not on the first malloc: that may come from inside pthread_atfork, which holds its lock. */
     (void)pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
+static void profile_end(void)
+{
+    char path[64];
+    (void)ca_format(path, sizeof path, "ctxalloc.%d.heap", ca_os_process());
+    int error = ca_profile_write_to(path);
+    if (error)
+        ca_print(2, "ctxalloc: profile: cannot write %s in the current directory (error %d)\n", path, error);
+}
+
 __attribute__((destructor)) static void process_destructor(void)
 {
-    if (ca_process_options.stats == CA_STATS_EXIT && process.state == STARTED)
-        ca_front_print_stats(2);
+    if (process.state != STARTED)
+        return;
+    if (ca_process_options.stats == CA_STATS_EXIT)
+        (void)ca_report_text(2);
+    else if (ca_process_options.stats == CA_STATS_JSON)
+        (void)ca_report_json(2);
+    if (ca_heap_setting.profile)
+        profile_end();
 }

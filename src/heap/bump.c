@@ -4,29 +4,9 @@
 
 #include "base/check.h"
 #include "heap/heap.h"
-#include "heap/live.h"
 
-enum {
-    CHUNK_LEAST = CA_PAGE,
-    CHUNK_MOST = 16 * CA_PAGE /* of what is shared; what is larger is a run of the region's */
-};
+enum { CHUNK_LEAST = CA_PAGE };
 
-/* A chunk, or a page of pieces. 32 bytes. */
-typedef struct chunk {
-    uint32_t next;
-    uint32_t context;
-    ca_page page, pages;
-    ca_node node;         /* of the common heap; CA_NODE_NONE: a run of the region's */
-    uint32_t idle;        /* kept for later: nothing in it is live */
-    char *used_end;       /* blocks end here, once the chunk is not the current one any more */
-} chunk;
-typedef struct nest {
-    uint32_t next, prev;  /* in the list of those with free pieces */
-    uint32_t owner[CA_PIECES]; /* contexts, 0: free */
-    ca_page page;
-    ca_node node;
-    uint32_t unused;
-} nest;
 typedef struct mark {
     uint32_t next;        /* the one before */
     uint32_t used;        /* the chunk in use, 0: the piece */
@@ -34,130 +14,28 @@ typedef struct mark {
     char *at;
     uint64_t blocks;
 } mark;
-_Static_assert(sizeof(chunk) == CA_CHUNK_RECORD && sizeof(nest) == CA_CHUNK_RECORD && sizeof(mark) == CA_CHUNK_RECORD, "records");
+_Static_assert(sizeof(mark) <= CA_CHUNK_RECORD, "a mark is one record");
 
-/* What all short contexts share: a heap whose pages are cut into chunks and pieces. */
-static struct {
-    ca_lock lock;
-    ca_heap *heap;
-    uint32_t nests; /* with free pieces */
-} common;
-
-static chunk *chunk_at(uint32_t number)
+static mark *mark_at(uint32_t number)
 {
     return ca_pool_at(&ca_region.chunks, number);
-}
-
-static nest *nest_at(uint32_t number)
-{
-    return ca_pool_at(&ca_region.chunks, number);
-}
-
-static char *page_start(ca_page page)
-{
-    return ca_region_address(page);
-}
-
-static ca_page page_of(const void *p)
-{
-    return ca_granule_page(ca_region_granule(p));
-}
-
-/* --- pages ------------------------------------------------------------------------------------------------- */
-
-/* pre: locked. Pages of the common heap, their live words zero. */
-static ca_node common_take(uint64_t pages)
-{
-    if (!common.heap)
-        common.heap = ca_heap_create_for(NULL, NULL, 0, NULL);
-    ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
-    if (node)
-        memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
-               (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
-    return node;
-}
-
-static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t number)
-{
-    for (ca_page i = page; i < page + pages; i++) {
-        ca_region.entries[i].number = number;
-        CA_STORE(&ca_region.entries[i].tag, tag);
-    }
 }
 
 /* --- chunks -------------------------------------------------------------------------------------------------- */
 
-static uint32_t chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
-{
-    if (zone) /* whole runs: nothing is shared with others */
-        bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
-    uint32_t number = ca_pool_take(&ca_region.chunks);
-    ca_page pages = (ca_page)(bytes / CA_PAGE);
-    if (!number)
-        return 0;
-    if (bytes / CA_PAGE > UINT32_MAX / 2)
-        goto refused;
-    chunk *c = chunk_at(number);
-    *c = (chunk){.context = context, .pages = pages};
-    if (!ca_account_charge(account, bytes))
-        goto refused;
-    if (bytes <= CHUNK_MOST && !zone) {
-        ca_lock_take(&common.lock);
-        c->node = common_take(pages);
-        c->page = c->node ? (ca_page)common.heap->pages.nodes[c->node].offset : 0;
-        ca_lock_drop(&common.lock);
-        if (!c->node)
-            goto none;
-    } else {
-        ca_run run = ca_region_take(zone, pages, 1, NULL);
-        if (!run.pages)
-            goto none;
-        c->page = run.page;
-        if (!run.fresh)
-            memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
-    }
-    entries_set(c->page, pages, CA_TAG_BUMP, number);
-    ca_account_settle(account);
-    return number;
-none:
-    ca_account_discharge(account, bytes);
-refused:
-    ca_pool_give_list(&ca_region.chunks, number, number);
-    return 0;
-}
-
-static void chunk_give(ca_account *account, uint32_t number, uint32_t dead)
-{
-    chunk *c = chunk_at(number);
-    ca_account_discharge(account, (uint64_t)c->pages * CA_PAGE);
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        memset(page_start(c->page), 0, (size_t)c->pages * CA_PAGE);
-    entries_set(c->page, c->pages, 0, dead);
-    if (ca_heap_setting.check)
-        CA_STORE(&ca_heap_dropped_any, true);
-    if (c->node) {
-        ca_lock_take(&common.lock);
-        ca_pages_give(common.heap, c->node);
-        ca_lock_drop(&common.lock);
-    } else {
-        ca_region_give(c->page, NULL);
-    }
-    ca_pool_give_list(&ca_region.chunks, number, number);
-}
-
 /* The chunk becomes the current one. */
 static void chunk_load(ca_bump *bump, uint32_t number)
 {
-    chunk *c = chunk_at(number);
-    c->idle = 0;
+    ca_chunk *c = ca_chunk_at(number);
+    c->state = 0;
     if (bump->used)
-        CA_STORE(&chunk_at(bump->used)->used_end, bump->at);
+        CA_STORE(&ca_chunk_at(bump->used)->used_end, bump->at);
     else
         CA_STORE(&bump->piece_end, bump->at);
     c->next = bump->used;
     CA_STORE_RELEASE(&bump->used, number); /* after the end of what was in use, before `at`: see blocks_end */
-    CA_STORE_RELEASE(&bump->at, page_start(c->page));
-    bump->end = bump->at + (size_t)c->pages * CA_PAGE;
+    CA_STORE_RELEASE(&bump->at, ca_chunk_start(c));
+    bump->end = bump->at + ca_chunk_bytes(c);
     bump->start = bump->at;
     bump->words = ca_live_at(ca_page_granule(c->page));
     bump->last = bump->high = bump->floor = NULL;
@@ -165,8 +43,8 @@ static void chunk_load(ca_bump *bump, uint32_t number)
 
 static void chunk_keep(ca_bump *bump, uint32_t number)
 {
-    chunk *c = chunk_at(number);
-    CA_STORE(&c->idle, 1);
+    ca_chunk *c = ca_chunk_at(number);
+    CA_STORE(&c->state, 1);
     c->next = bump->kept;
     bump->kept = number;
 }
@@ -174,114 +52,16 @@ static void chunk_keep(ca_bump *bump, uint32_t number)
 /* A kept chunk with enough room, taken out of its list. */
 static uint32_t kept_take(ca_bump *bump, size_t bytes)
 {
-    for (uint32_t *link = &bump->kept; *link; link = &chunk_at(*link)->next) {
+    for (uint32_t *link = &bump->kept; *link; link = &ca_chunk_at(*link)->next) {
         uint32_t number = *link;
-        chunk *c = chunk_at(number);
-        if ((size_t)c->pages * CA_PAGE < bytes)
+        ca_chunk *c = ca_chunk_at(number);
+        if (ca_chunk_bytes(c) < bytes)
             continue;
         *link = c->next;
-        memset(ca_live_at(ca_page_granule(c->page)), 0, (size_t)c->pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+        ca_chunk_clear(c);
         return number;
     }
     return 0;
-}
-
-/* --- pieces ---------------------------------------------------------------------------------------------------- */
-
-static unsigned piece_index(const void *p)
-{
-    return (unsigned)(((uintptr_t)p & (CA_PAGE - 1)) / CA_PIECE_BYTES);
-}
-
-static void nest_insert(uint32_t number)
-{
-    nest *n = nest_at(number);
-    n->prev = 0;
-    n->next = common.nests;
-    if (n->next)
-        nest_at(n->next)->prev = number;
-    common.nests = number;
-}
-
-static void nest_remove(uint32_t number)
-{
-    const nest *n = nest_at(number);
-    if (n->next)
-        nest_at(n->next)->prev = n->prev;
-    if (n->prev)
-        nest_at(n->prev)->next = n->next;
-    else
-        common.nests = n->next;
-}
-
-static uint32_t nest_create(void)
-{
-    uint32_t number = ca_pool_take(&ca_region.chunks);
-    if (!number)
-        return 0;
-    ca_node node = common_take(1);
-    if (!node) {
-        ca_pool_give_list(&ca_region.chunks, number, number);
-        return 0;
-    }
-    *nest_at(number) = (nest){.page = (ca_page)common.heap->pages.nodes[node].offset, .node = node};
-    entries_set(nest_at(number)->page, 1, CA_TAG_NEST, number);
-    nest_insert(number);
-    return number;
-}
-
-static char *piece_take(ca_account *account, uint32_t context)
-{
-    char *piece = NULL;
-    if (!ca_account_charge(account, CA_PIECE_BYTES))
-        return NULL;
-    ca_lock_take(&common.lock);
-    uint32_t number = common.nests ? common.nests : nest_create();
-    if (number) {
-        nest *n = nest_at(number);
-        unsigned i = n->owner[0] ? n->owner[1] ? 2 : 1 : 0;
-        CA_STORE(&n->owner[i], context);
-        piece = page_start(n->page) + i * (size_t)CA_PIECE_BYTES;
-        if (n->owner[0] && n->owner[1] && n->owner[2])
-            nest_remove(number);
-    }
-    ca_lock_drop(&common.lock);
-    if (piece)
-        ca_account_settle(account);
-    else
-        ca_account_discharge(account, CA_PIECE_BYTES);
-    return piece;
-}
-
-static void piece_give(ca_account *account, char *piece, uint32_t dead)
-{
-    ca_page page = page_of(piece);
-    uint32_t number = ca_region.entries[page].number;
-    nest *n = nest_at(number);
-    ca_account_discharge(account, CA_PIECE_BYTES);
-    ca_lock_take(&common.lock);
-    bool full = n->owner[0] && n->owner[1] && n->owner[2];
-    CA_STORE(&n->owner[piece_index(piece)], 0);
-    if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common.nests != number && !full) {
-        nest_remove(number);
-        if (CA_UNLIKELY(ca_heap_setting.full))
-            memset(page_start(page), 0, CA_PAGE);
-        entries_set(page, 1, 0, dead);
-        ca_pages_give(common.heap, n->node);
-        ca_pool_give_list(&ca_region.chunks, number, number);
-    } else if (full) {
-        nest_insert(number);
-    }
-    ca_lock_drop(&common.lock);
-}
-
-uint32_t ca_bump_owner(ca_page page, uint32_t tag, const void *p)
-{
-    uint32_t number = CA_LOAD(&ca_region.entries[page].number);
-    if (tag == CA_TAG_BUMP)
-        return CA_LOAD(&chunk_at(number)->context);
-    unsigned i = piece_index(p);
-    return i < CA_PIECES ? CA_LOAD(&nest_at(number)->owner[i]) : 0;
 }
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
@@ -351,7 +131,7 @@ static void piece_load(ca_bump *bump)
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
     if (!bump->piece && !bump->used && !bump->zone && bytes <= CA_PIECE_BYTES) {
-        CA_STORE(&bump->piece, piece_take(account, context));
+        CA_STORE(&bump->piece, ca_piece_take(account, context));
         if (bump->piece) {
             piece_load(bump);
             return true;
@@ -359,13 +139,13 @@ static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size
     }
     uint32_t number = kept_take(bump, bytes);
     if (!number) {
-        uint64_t wanted = ca_size_min(ca_size_max(bump->chunk_bytes, CHUNK_LEAST), CHUNK_MOST), least = ca_round_up(bytes, CA_PAGE);
-        number = chunk_take(bump->zone, account, context, ca_size_max(wanted, least));
+        uint64_t wanted = ca_size_min(ca_size_max(bump->chunk_bytes, CHUNK_LEAST), CA_CHUNK_MOST), least = ca_round_up(bytes, CA_PAGE);
+        number = ca_chunk_take(bump->zone, account, context, ca_size_max(wanted, least));
         if (!number && wanted > least)
-            number = chunk_take(bump->zone, account, context, least);
+            number = ca_chunk_take(bump->zone, account, context, least);
         if (!number)
             return false;
-        bump->chunk_bytes += (uint64_t)chunk_at(number)->pages * CA_PAGE;
+        bump->chunk_bytes += (uint64_t)ca_chunk_at(number)->pages * CA_PAGE;
     }
     chunk_load(bump, number);
     return true;
@@ -408,7 +188,7 @@ bool ca_bump_is_live(const ca_bump *bump, const void *p)
 {
     unsigned bit;
     const ca_live_word *w = start_word(bump, p, &bit);
-    if (!in_piece(bump, p) && CA_LOAD(&chunk_at(ca_region.entries[page_of(p)].number)->idle))
+    if (!in_piece(bump, p) && CA_LOAD(&ca_chunk_at(ca_chunk_of(p))->state))
         return false;
     return (uintptr_t)p % CA_GRANULE == 0 && (CA_LOAD(&w->born) & ~CA_LOAD(&w->died)) >> bit & 1;
 }
@@ -421,8 +201,8 @@ static const char *blocks_end(const ca_bump *bump, const void *p)
     uint32_t used = CA_LOAD_ACQUIRE(&bump->used);
     if (in_piece(bump, p))
         return used ? CA_LOAD(&bump->piece_end) : at;
-    uint32_t number = CA_LOAD(&ca_region.entries[page_of(p)].number);
-    return number == used ? at : CA_LOAD(&chunk_at(number)->used_end);
+    uint32_t number = ca_chunk_of(p);
+    return number == used ? at : CA_LOAD(&ca_chunk_at(number)->used_end);
 }
 
 /* `end`: see blocks_end. */
@@ -455,7 +235,7 @@ size_t ca_bump_size(const ca_bump *bump, const void *p)
 
 const void *ca_bump_start(const ca_bump *bump, const void *p)
 {
-    const char *first = in_piece(bump, p) ? bump->piece : page_start(chunk_at(ca_region.entries[page_of(p)].number)->page);
+    const char *first = in_piece(bump, p) ? bump->piece : ca_chunk_start(ca_chunk_at(ca_chunk_of(p)));
     const char *q = (const char *)((uintptr_t)p & ~(uintptr_t)(CA_GRANULE - 1));
     for (; q >= first; q -= CA_GRANULE) {
         unsigned bit;
@@ -487,43 +267,32 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     }
     if (!(CA_LOAD(&w->born) >> bit & 1) || __atomic_fetch_or(&w->died, 1ULL << bit, __ATOMIC_ACQ_REL) >> bit & 1)
         return false;
-    __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELEASE);
     return true;
 }
 
-typedef bool visitor(const void *block, size_t size, void *argument);
-
-/* The blocks in [at, end). */
-static bool range_walk(const ca_bump *bump, const char *at, const char *end, visitor *fn, void *argument)
+bool ca_bump_area(const ca_bump *bump, uint32_t number, ca_area *a)
 {
-    while (at && at < end) {
-        size_t size = ca_bump_size(bump, at);
-        if (ca_bump_is_live(bump, at) && !fn(at, size, argument))
-            return false;
-        at += size ? size : CA_GRANULE;
-    }
-    return true;
-}
-
-/* Of a chunk, as far as blocks go.  The owner may be moving on: `at` need not lie in the chunk in use, and a chunk that a reset gives back may be anything by now. */
-static bool chunk_walk(const ca_bump *bump, uint32_t number, const char *at, bool in_use, visitor *fn, void *argument)
-{
-    const chunk *c = chunk_at(number);
-    ca_page page = CA_LOAD(&c->page), pages = CA_LOAD(&c->pages);
-    if (!ca_region_has_page(page) || CA_LOAD(&ca_region.entries[page].number) != number || CA_LOAD(&ca_region.entries[page].tag) != CA_TAG_BUMP)
-        return true;
-    const char *start = page_start(page), *end = in_use ? at : CA_LOAD(&c->used_end);
-    return (size_t)(end - start) > (size_t)pages * CA_PAGE || range_walk(bump, start, end, fn, argument);
-}
-
-bool ca_bump_walk(const ca_bump *bump, visitor *fn, void *argument)
-{
-    const char *at = CA_LOAD_ACQUIRE(&bump->at), *piece = CA_LOAD(&bump->piece); /* in this order: see blocks_end */
     uint32_t used = CA_LOAD_ACQUIRE(&bump->used);
-    const char *piece_end = used ? CA_LOAD(&bump->piece_end) : at;
-    bool on = !piece || (size_t)(piece_end - piece) > CA_PIECE_BYTES || range_walk(bump, piece, piece_end, fn, argument);
-    for (uint32_t number = used; on && number; number = CA_LOAD(&chunk_at(number)->next))
-        on = chunk_walk(bump, number, at, number == used, fn, argument);
+    const char *at = CA_LOAD_ACQUIRE(&bump->at);
+    if (number) {
+        if (!ca_area_of_chunk(number, a) || CA_LOAD(&ca_chunk_at(number)->state))
+            return false;
+        a->end = number == used ? at : CA_LOAD(&ca_chunk_at(number)->used_end);
+        return true;
+    }
+    *a = (ca_area){CA_LOAD(&bump->piece), used ? CA_LOAD(&bump->piece_end) : at, bump->starts, CA_PIECE_BYTES / CA_GRANULE};
+    return a->start != NULL;
+}
+
+bool ca_bump_walk(const ca_bump *bump, ca_area_fn *fn, void *argument)
+{
+    ca_area a;
+    bool on = !ca_bump_area(bump, 0, &a) || ca_area_walk(&a, fn, argument);
+    for (uint32_t number = CA_LOAD_ACQUIRE(&bump->used), looks = 0; on && number && ca_bump_area(bump, number, &a) && looks < CA_CHUNKS_MOST; looks++) {
+        number = CA_LOAD(&ca_chunk_at(number)->next); /* fn may free the block */
+        on = ca_area_walk(&a, fn, argument);
+    }
     return on;
 }
 
@@ -547,8 +316,8 @@ void ca_bump_trim(ca_bump *bump, ca_account *account, uint32_t dead)
 {
     while (bump->kept) {
         uint32_t number = bump->kept;
-        bump->kept = chunk_at(number)->next;
-        chunk_give(account, number, dead);
+        bump->kept = ca_chunk_at(number)->next;
+        ca_chunk_give(account, number, dead);
     }
 }
 
@@ -557,11 +326,11 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
     uint32_t rest = bump->used;
     while (rest) {
         uint32_t number = rest;
-        rest = chunk_at(number)->next;
+        rest = ca_chunk_at(number)->next;
         if (keep) {
             chunk_keep(bump, number);
         } else {
-            chunk_give(account, number, dead);
+            ca_chunk_give(account, number, dead);
         }
     }
     if (!keep)
@@ -576,14 +345,9 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
 void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead)
 {
     if (bump->piece)
-        piece_give(account, bump->piece, dead);
+        ca_piece_give(account, bump->piece, dead);
     CA_STORE(&bump->piece, NULL);
     piece_load(bump);
-}
-
-static mark *mark_at(uint32_t number)
-{
-    return ca_pool_at(&ca_region.chunks, number);
 }
 
 uint64_t ca_bump_mark(ca_bump *bump)
@@ -617,14 +381,14 @@ static uint64_t starts_clear(ca_bump *bump, const char *from, const char *end)
 static uint64_t chunk_unload(ca_bump *bump)
 {
     uint32_t number = bump->used;
-    uint64_t freed = starts_clear(bump, page_start(chunk_at(number)->page), bump->at);
-    CA_STORE(&bump->used, chunk_at(number)->next);
+    uint64_t freed = starts_clear(bump, ca_chunk_start(ca_chunk_at(number)), bump->at);
+    CA_STORE(&bump->used, ca_chunk_at(number)->next);
     chunk_keep(bump, number);
     if (bump->used) {
-        const chunk *c = chunk_at(bump->used);
-        bump->start = page_start(c->page);
+        const ca_chunk *c = ca_chunk_at(bump->used);
+        bump->start = ca_chunk_start(c);
         bump->words = ca_live_at(ca_page_granule(c->page));
-        bump->end = bump->start + (size_t)c->pages * CA_PAGE;
+        bump->end = bump->start + ca_chunk_bytes(c);
         CA_STORE(&bump->at, c->used_end);
     } else {
         piece_load(bump);
@@ -659,14 +423,4 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     bump->blocks = m->blocks;
     __atomic_fetch_sub(&bump->freed, freed, __ATOMIC_RELAXED);
     return true;
-}
-
-void ca_bump_lock(void)
-{
-    ca_lock_take(&common.lock);
-}
-
-void ca_bump_unlock(void)
-{
-    ca_lock_drop(&common.lock);
 }

@@ -13,10 +13,7 @@
 #ifndef CA_HEAP_BUMP_H
 #define CA_HEAP_BUMP_H
 
-#include "heap/account.h"
-#include "source/region.h"
-
-enum { CA_PIECES = 3, CA_PIECE_BYTES = 1360 }; /* of a page */
+#include "heap/chunk.h"
 
 /* [B1] last == NULL or last < at <= end
  * [B2] every block before `at` has its born bit */
@@ -33,7 +30,7 @@ typedef struct ca_bump {
     uint64_t chunk_bytes;   /* in all chunks */
     uint64_t blocks;        /* handed out; less `freed`: live */
     uint64_t freed;         /* any thread */
-    ca_live_word starts[2]; /* of the piece */
+    ca_live_word starts[CA_PIECE_WORDS]; /* of the piece */
     ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
     uint32_t marks;         /* records, newest first */
     uint32_t retreats;      /* counts twice for each block that is taken back: odd meanwhile, see ca_bump_size */
@@ -68,8 +65,10 @@ bool ca_bump_is_live(const ca_bump *bump, const void *p);
 const void *ca_bump_start(const ca_bump *bump, const void *p);
 /* Bytes of the block that starts at p. */
 size_t ca_bump_size(const ca_bump *bump, const void *p);
-/* Calls fn for the live blocks until it says false; whether it never did. While nobody allocates or frees. */
-bool ca_bump_walk(const ca_bump *bump, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
+/* The chunk of that number, 0: the piece, as it is seen from any thread. false: nothing in it is live, as far as can be known. */
+bool ca_bump_area(const ca_bump *bump, uint32_t number, ca_area *a);
+/* Calls fn for the live blocks until it says false; whether it never did. Any thread: exact while the owner takes and leaves no chunk, and harmless always. */
+bool ca_bump_walk(const ca_bump *bump, ca_area_fn *fn, void *argument);
 /* Bytes that live blocks may use. Time: proportional to the memory. */
 uint64_t ca_bump_live_bytes(const ca_bump *bump);
 /* Frees all, where the piece is all there is. */
@@ -94,12 +93,5 @@ uint64_t ca_bump_mark(ca_bump *bump);
 bool ca_bump_rollback(ca_bump *bump, uint64_t mark);
 /* p is where a block was that a free or rollback took back. */
 bool ca_bump_was_block(const ca_bump *bump, const void *p);
-
-/* The number of the context that a page of this kind belongs to, at p. */
-uint32_t ca_bump_owner(ca_page page, uint32_t tag, const void *p);
-
-/* Fork: the lock of this file. */
-void ca_bump_lock(void);
-void ca_bump_unlock(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "heap/large.h"
 #include "heap/remote.h"
+#include "heap/save.h"
 
 ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p)
 {
@@ -16,8 +17,8 @@ ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p)
 
 ca_context *ca_context_resolve(ca_context *context)
 {
-    while (context && context->state == CA_CONTEXT_ADOPTED)
-        context = context->parent;
+    while (context && CA_LOAD(&context->state) == CA_CONTEXT_ADOPTED)
+        context = CA_LOAD(&context->parent);
     return context;
 }
 
@@ -54,7 +55,8 @@ ca_context *ca_context_new(uint32_t kind, ca_zone *zone)
     memset(c, 0, sizeof *c);
     c->next_of_all = next;
     c->runs.owner = number;
-    c->runs.zone = c->bump.zone = zone;
+    c->runs.zone = zone;
+    *(kind == CA_TARGET_MEDIUM ? &c->chunked.zone : &c->bump.zone) = zone;
     if (!known)
         enlist(c);
     target_init(c, kind);
@@ -98,6 +100,8 @@ void ca_context_annex_drop(ca_context *c)
 void ca_context_drop(ca_context *c, bool keep)
 {
     uint32_t dead = CA_DEAD | ca_context_number(c);
+    if (CA_UNLIKELY(c->saves != NULL))
+        ca_save_drop_all(c);
     if (c->engine)
         c->engine->drop(c, dead, keep);
     else
@@ -161,15 +165,17 @@ void ca_context_count(ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
     ca_heap_usage u;
     memset(&u, 0, sizeof u);
-    if (c->heap)
-        ca_heap_add_usage(c->heap, &u);
-    if (CA_LOAD(&c->annex))
-        ca_heap_add_usage(c->annex, &u);
+    const ca_heap *heap = CA_LOAD(&c->heap), *annex = CA_LOAD(&c->annex); /* others may be destroying it */
+    const ca_engine *engine = CA_LOAD(&c->engine);
+    if (heap)
+        ca_heap_add_usage(heap, &u);
+    if (annex)
+        ca_heap_add_usage(annex, &u);
     *blocks = u.small_count + u.large_count + CA_LOAD(&c->huge_count);
     *bytes = u.small_bytes + u.large_bytes + CA_LOAD(&c->huge_bytes);
-    if (c->engine) {
+    if (engine) {
         uint64_t more, more_bytes;
-        c->engine->count(c, &more, &more_bytes);
+        engine->count(c, &more, &more_bytes);
         *blocks += more;
         *bytes += more_bytes;
     }

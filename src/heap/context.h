@@ -1,7 +1,7 @@
 /* Contexts: heaps with a lifetime, limits and a name.  Here is what a context is made of; who has it current is the front's affair (front/context.h).
  *
  *   long     a heap (heap/heap.h): anything can be freed and reused
- *   medium   chunks of segments, marked in bitmaps (heap/chunked.h)
+ *   medium   runs of granules found in bitmaps (heap/chunked.h): what is freed is used again
  *   short    a pointer that is bumped (heap/bump.h): freeing gives nothing back, but for the last block
  *
  * Every context may have a second heap, its *annex*, for calls by threads that do not have it current (realloc, ctxalloc_malloc): it is a
@@ -14,6 +14,7 @@
 
 #include "base/lock.h"
 #include "heap/bump.h"
+#include "heap/chunked.h"
 #include "heap/engine.h"
 #include "heap/heap.h"
 
@@ -34,7 +35,10 @@ typedef struct ca_context {
     ca_target *current;   /* of this or of its heap */
     ca_heap *heap;        /* long: what is current */
     const ca_engine *engine; /* the others: not NULL iff heap is */
-    ca_bump bump;         /* short */
+    union {
+        ca_bump bump;       /* short */
+        ca_chunked chunked; /* medium */
+    };
     ca_account account;
     ca_heap *annex;       /* NULL: none yet */
     ca_run_list runs;     /* huge blocks */
@@ -50,6 +54,9 @@ typedef struct ca_context {
     struct ca_context *next_of_all;
     uint64_t grown, shrunk; /* resizes in place */
     uint32_t frozen;        /* guarded by the lock */
+    struct ca_context *sweep; /* the child where the next look for adopted ones without blocks begins; NULL: the first. Guarded by the tree's lock */
+    uint32_t notes;        /* of a profile: its blocks there (front/profile.h) */
+    struct ca_save_record *saves; /* savepoints, newest first, see heap/save.h */
     char name[CA_CONTEXT_NAME];
 } ca_context;
 

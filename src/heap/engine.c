@@ -1,7 +1,7 @@
 #include "heap/engine.h"
 
-#include "heap/bump.h"
 #include "heap/context.h"
+#include "heap/large.h"
 
 /* --- short: heap/bump.h ---------------------------------------------------------------------------------------- */
 
@@ -67,7 +67,7 @@ static bool bump_was_block(const ca_context *c, const void *p)
 
 static bool bump_is_empty(const ca_context *c)
 {
-    return CA_LOAD(&c->bump.blocks) == CA_LOAD(&c->bump.freed);
+    return CA_LOAD_ACQUIRE(&c->bump.freed) == CA_LOAD(&c->bump.blocks); /* acquire: what others did with their blocks comes before the end */
 }
 
 static void bump_count(const ca_context *c, uint64_t *blocks, uint64_t *bytes)
@@ -81,19 +81,112 @@ static bool bump_walk(ca_context *c, bool (*fn)(const void *block, size_t size, 
     return ca_bump_walk(&c->bump, fn, argument);
 }
 
+static bool bump_area(const ca_context *c, uint32_t chunk, ca_area *area)
+{
+    return ca_bump_area(&c->bump, chunk, area);
+}
+
 static const ca_engine bump = {
     .alloc = bump_alloc, .resize = bump_resize, .trim = bump_trim, .drop = bump_drop, .retire = bump_retire, .mark = bump_mark, .rollback = bump_rollback,
     .free = bump_free, .size = bump_size, .is_live = bump_is_live, .start = bump_start, .was_block = bump_was_block, .is_empty = bump_is_empty,
-    .count = bump_count, .walk = bump_walk};
+    .count = bump_count, .walk = bump_walk, .area = bump_area};
+
+/* --- medium: heap/chunked.h ------------------------------------------------------------------------------------ */
+
+static void *chunked_alloc(ca_context *c, size_t size, size_t align)
+{
+    if (size > CA_CHUNKED_MOST || align > CA_PAGE)
+        return ca_huge_alloc(c, size, align);
+    return ca_chunked_alloc(&c->chunked, &c->account, ca_context_number(c), size, align);
+}
+
+static bool chunked_resize(ca_context *c, void *p, size_t size)
+{
+    return ca_chunked_resize(&c->chunked, p, size);
+}
+
+static void chunked_trim(ca_context *c)
+{
+    ca_chunked_trim(&c->chunked, &c->account);
+}
+
+static void chunked_drop(ca_context *c, uint32_t dead, bool keep)
+{
+    ca_chunked_drop(&c->chunked, &c->account, dead, keep);
+}
+
+static void chunked_retire(ca_context *c, uint32_t dead)
+{
+    ca_chunked_retire(&c->chunked, &c->account, dead);
+}
+
+static bool chunked_free(ca_context *c, void *p, bool mine)
+{
+    return ca_chunked_free(&c->chunked, p, mine);
+}
+
+static size_t chunked_size(const ca_context *c, const void *p)
+{
+    return ca_chunked_size(&c->chunked, p);
+}
+
+static bool chunked_is_live(const ca_context *c, const void *p)
+{
+    return ca_chunked_is_live(&c->chunked, p);
+}
+
+static const void *chunked_start(const ca_context *c, const void *p)
+{
+    return ca_chunked_start(&c->chunked, p);
+}
+
+static bool chunked_was_block(const ca_context *c, const void *p)
+{
+    return ca_chunked_was_block(&c->chunked, p);
+}
+
+static bool chunked_is_empty(const ca_context *c)
+{
+    return CA_LOAD_ACQUIRE(&c->chunked.freed) == CA_LOAD(&c->chunked.blocks);
+}
+
+static bool bytes_add(const void *p, size_t size, void *sum)
+{
+    (void)p;
+    *(uint64_t *)sum += size;
+    return true;
+}
+
+static void chunked_count(const ca_context *c, uint64_t *blocks, uint64_t *bytes)
+{
+    *blocks = CA_LOAD(&c->chunked.blocks) - CA_LOAD(&c->chunked.freed);
+    *bytes = 0;
+    (void)ca_chunked_walk(&c->chunked, bytes_add, bytes);
+}
+
+static bool chunked_walk(ca_context *c, bool (*fn)(const void *block, size_t size, void *argument), void *argument)
+{
+    return ca_chunked_walk(&c->chunked, fn, argument);
+}
+
+static bool chunked_area(const ca_context *c, uint32_t chunk, ca_area *area)
+{
+    return ca_chunked_area(&c->chunked, chunk, area);
+}
+
+static const ca_engine chunked = {
+    .alloc = chunked_alloc, .resize = chunked_resize, .trim = chunked_trim, .drop = chunked_drop, .retire = chunked_retire,
+    .free = chunked_free, .size = chunked_size, .is_live = chunked_is_live, .start = chunked_start, .was_block = chunked_was_block, .is_empty = chunked_is_empty,
+    .count = chunked_count, .walk = chunked_walk, .area = chunked_area};
 
 /* --- which ------------------------------------------------------------------------------------------------------- */
 
 const ca_engine *ca_engine_of(uint32_t kind)
 {
-    return kind == CA_TARGET_SHORT ? &bump : NULL;
+    return kind == CA_TARGET_SHORT ? &bump : kind == CA_TARGET_MEDIUM ? &chunked : NULL;
 }
 
 uint32_t ca_engine_owner(ca_page page, uint32_t tag, const void *p)
 {
-    return tag == CA_TAG_BUMP || tag == CA_TAG_NEST ? ca_bump_owner(page, tag, p) : 0;
+    return tag == CA_TAG_BUMP || tag == CA_TAG_NEST ? ca_chunk_owner(page, tag, p) : 0;
 }

@@ -11,6 +11,7 @@
 #include "heap/class.h"
 #include "source/region.h"
 
+struct ca_area;
 struct ca_context;
 
 typedef struct ca_engine {
@@ -48,6 +49,8 @@ typedef struct ca_engine {
     void (*count)(const struct ca_context *context, uint64_t *blocks, uint64_t *bytes);
     /* Calls fn for the live blocks until it says false; whether it never did. */
     bool (*walk)(struct ca_context *context, bool (*fn)(const void *block, size_t size, void *argument), void *argument);
+    /* One chunk (heap/chunk.h), 0: the piece. false: nothing in it is live. Exact in so far as blocks that nobody frees meanwhile are in it, with their sizes. */
+    bool (*area)(const struct ca_context *context, uint32_t chunk, struct ca_area *area);
 } ca_engine;
 
 /* Of contexts of a kind of enum ca_target_kind; NULL: they have a heap. */

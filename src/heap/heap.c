@@ -164,10 +164,8 @@ static bool slab_create(ca_heap *heap, unsigned class)
     heap->used_classes |= 1ULL << class;
     ca_slab_init(ca_slab_at(number), class, page, pages, node, class * 7 + number * 3);
     uint32_t tag = heap->tag | class << CA_TAG_CLASS_SHIFT;
-    for (ca_page i = page; i < page + pages; i++) {
-        ca_region.entries[i].number = number;
-        CA_STORE(&ca_region.entries[i].tag, tag);
-    }
+    for (ca_page i = page; i < page + pages; i++)
+        ca_page_entry_set(i, tag, number);
     uint32_t wanted = bin->grown ? bin->grown : c->first_pages; /* grows with use, not with what was to be had */
     bin->grown = (uint8_t)(wanted * 2 <= c->most_pages ? wanted * 2 : wanted);
     CA_STORE(&bin->pages, bin->pages + pages);
@@ -439,9 +437,9 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
-    bool check = ca_heap_setting.check, full = ca_heap_setting.full;
-    const size_t end = full ? 0 : CA_FAST_MAX + 1, plain_end = !context ? end : ca_heap_setting.trusted && !full ? CA_STDIO_LEAST : 0;
-    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = full ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
+    bool check = ca_heap_setting.check, slow = ca_heap_setting.slow;
+    const size_t end = slow ? 0 : CA_FAST_MAX + 1, plain_end = !context ? end : ca_heap_setting.trusted && !slow ? CA_STDIO_LEAST : 0;
+    heap->target = (ca_target){.kind = kind, .context = context, .free_tag = slow ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
                                .fast_end = check ? 0 : plain_end, .checked_end = check ? plain_end : 0, .context_end = context ? end : 0};
 }
 
@@ -549,6 +547,12 @@ static void magazines_drop(ca_heap *heap, unsigned class)
         ca_heap_give_magazine(heap, depot_pop(bin));
 }
 
+void ca_heap_drop_caches(ca_heap *heap)
+{
+    for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
+        magazines_drop(heap, ca_bit_low(classes));
+}
+
 /* A block that is dropped: the slab's record goes back, and the pages' entries say who is dead. Returns how many pages it has. */
 CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead)
 {
@@ -560,8 +564,8 @@ CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead
         tagged = pages;
     }
     for (ca_page i = 0; i < tagged; i++) {
-        entries[i].number = dead;
         CA_STORE(&entries[i].tag, 0);
+        CA_STORE(&entries[i].number, dead);
     }
     return pages;
 }
@@ -599,8 +603,7 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
 {
     if (CA_UNLIKELY(ca_heap_setting.full))
         runs_purge(&heap->runs);
-    for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
-        magazines_drop(heap, ca_bit_low(classes));
+    ca_heap_drop_caches(heap);
     if (keep && ca_pages_are_few(heap)) {
         extent_empty(heap, ca_region_first_run(&heap->runs), dead);
     } else if (heap->extent_pages) {
@@ -642,19 +645,25 @@ void ca_heap_trim(ca_heap *heap)
     ca_pages_trim(heap);
 }
 
+ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class)
+{
+    const ca_bin *bin = &heap->class_bins[class];
+    void *const *top = CA_LOAD(&heap->caches[class].top);
+    uint64_t cached = CA_LOAD(&bin->depot_objects), out = CA_LOAD(&bin->out);
+    if (top && top != no_slot)
+        cached += (uint64_t)(top - ca_magazine_at(ca_magazine_of(top))->slot);
+    cached = cached < out ? cached : out;
+    return (ca_class_usage){out - cached, cached, (uint64_t)CA_LOAD(&bin->pages) * CA_PAGE};
+}
+
 void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage)
 {
     for (unsigned class = 0; class < CA_CLASSES; class++) {
-        const ca_bin *bin = &heap->class_bins[class];
-        void *const *top = CA_LOAD(&heap->caches[class].top);
-        uint64_t cached = CA_LOAD(&bin->depot_objects), out = CA_LOAD(&bin->out);
-        if (top && top != no_slot)
-            cached += (uint64_t)(top - ca_magazine_at(ca_magazine_of(top))->slot);
-        cached = cached < out ? cached : out;
-        usage->small_count += out - cached;
-        usage->small_bytes += (out - cached) * ca_classes[class].size;
-        usage->cached_bytes += cached * ca_classes[class].size;
-        usage->slab_bytes += (uint64_t)CA_LOAD(&bin->pages) * CA_PAGE;
+        ca_class_usage u = ca_heap_class_usage(heap, class);
+        usage->small_count += u.live;
+        usage->small_bytes += u.live * ca_classes[class].size;
+        usage->cached_bytes += u.cached * ca_classes[class].size;
+        usage->slab_bytes += u.slab_bytes;
     }
     usage->large_bytes += CA_LOAD(&heap->large_pages) * CA_PAGE;
     usage->large_count += CA_LOAD(&heap->large_count);

@@ -40,7 +40,7 @@ enum ca_target_kind {
     CA_TARGET_HOME,   /* a thread's own heap */
     CA_TARGET_LONG,   /* the heap of a context */
     CA_TARGET_SHORT,  /* a context that only bumps a pointer (heap/bump.h) */
-    CA_TARGET_MEDIUM  /* a context that marks chunks in bitmaps */
+    CA_TARGET_MEDIUM  /* a context that finds free granules in bitmaps (heap/chunked.h) */
 };
 
 /* The loaded magazine of a class. [C1] *top is the last object, or NULL when empty; top <= limit */
@@ -139,6 +139,8 @@ extern ca_target ca_target_none;
 typedef struct ca_heap_settings {
     bool check;     /* keep the live map, and find wrong frees */
     bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
+    bool profile;   /* samples are taken, see front/profile.h */
+    bool slow;      /* full or profile: there are no fast paths */
     bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
 } ca_heap_settings;
@@ -155,7 +157,7 @@ ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uin
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep);
 /* The record goes back to those that ca_heap_create_for may take. pre: dropped, not kept. */
 void ca_heap_retire(ca_heap *heap);
-/* Turns the checks off, for a heap that was made before the options were known. */
+/* For a heap that was made before the options were known: which of the fast paths hold. */
 void ca_heap_uncheck(ca_heap *heap);
 
 /* Any size up to CA_MAX_SIZE; 16-byte aligned. NULL: no memory. The block is live. */
@@ -170,6 +172,8 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p);
 /* The same, when it is known that the cache's magazine is full. */
 void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p);
 
+/* What lies in caches is nobody's: only the magazines stay. */
+void ca_heap_drop_caches(ca_heap *heap);
 /* Empties all caches into the slabs. */
 void ca_heap_flush(ca_heap *heap);
 /* Gives back what is unused: as flush, then empty extents to the region, and free pages to the kernel. */
@@ -210,6 +214,12 @@ typedef struct ca_heap_usage {
     uint64_t extent_bytes;
 } ca_heap_usage;
 void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage);
+/* The same of one class. */
+typedef struct ca_class_usage {
+    uint64_t live, cached; /* objects: live, or in other heaps' outboxes; free, in magazines */
+    uint64_t slab_bytes;   /* pages in slabs */
+} ca_class_usage;
+ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class);
 
 /* Audits; the owner, or nobody running. */
 bool ca_heap_is_valid(ca_heap *heap, int *which);

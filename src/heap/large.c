@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "heap/context.h"
 #include "heap/live.h"
+#include "heap/save.h"
 
 static ca_huge_usage huge;
 
@@ -16,8 +17,7 @@ bool ca_large_is_huge(size_t size, size_t align)
 
 static void block_publish(ca_page page, uint32_t tag, uint32_t number)
 {
-    ca_region.entries[page].number = number;
-    CA_STORE(&ca_region.entries[page].tag, tag);
+    ca_page_entry_set(page, tag, number);
     if (ca_heap_setting.check)
         ca_live_set(ca_page_granule(page));
 }
@@ -40,6 +40,17 @@ static holder holder_of_run(ca_page page)
     return holder_of(owner ? ca_context_at(owner) : NULL);
 }
 
+/* Live blocks become more (sign 1) or fewer (-1). */
+static void huge_count(ca_context *context, uint64_t sign, uint64_t bytes)
+{
+    __atomic_fetch_add(&huge.bytes, sign * bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&huge.count, sign, __ATOMIC_RELAXED);
+    if (context) {
+        __atomic_fetch_add(&context->huge_count, sign, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&context->huge_bytes, sign * bytes, __ATOMIC_RELAXED);
+    }
+}
+
 static void *huge_alloc(ca_context *context, ca_zone *zone, uint64_t pages, uint64_t align, size_t *zero)
 {
     holder h = holder_of(context);
@@ -54,17 +65,18 @@ static void *huge_alloc(ca_context *context, ca_zone *zone, uint64_t pages, uint
         return NULL;
     }
     ca_account_settle(h.account);
-    if (context) {
-        __atomic_fetch_add(&context->huge_count, 1, __ATOMIC_RELAXED);
-        __atomic_fetch_add(&context->huge_bytes, bytes, __ATOMIC_RELAXED);
-    }
     if (CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)))
         *ca_live_at(ca_page_granule(run.page)) = (ca_live_word){0, 0};
-    __atomic_fetch_add(&huge.bytes, (uint64_t)run.pages * CA_PAGE, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&huge.count, 1, __ATOMIC_RELAXED);
+    huge_count(context, 1, bytes);
     block_publish(run.page, CA_TAG_HUGE, 1); /* any number: that a block was here, see heap/verdict.c */
     *zero = run.mark ? 0 : (size_t)run.pages * CA_PAGE;
     return ca_region_address(run.page);
+}
+
+void *ca_huge_alloc(ca_context *context, size_t size, size_t align)
+{
+    size_t zero;
+    return huge_alloc(context, context->runs.zone, ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
 }
 
 void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
@@ -97,10 +109,15 @@ void ca_large_free(ca_heap *heap, ca_page page)
 size_t ca_large_size(ca_page page)
 {
     const ca_page_entry *entry = &ca_region.entries[page];
-    if (CA_LOAD(&entry->tag) == CA_TAG_HUGE)
+    return ca_large_size_of(page, CA_LOAD(&entry->tag), entry->number);
+}
+
+size_t ca_large_size_of(ca_page page, uint32_t tag, uint32_t number)
+{
+    if (tag == CA_TAG_HUGE)
         return (size_t)ca_region_run_pages(page) * CA_PAGE;
     const ca_tlsf_node *nodes = (const ca_tlsf_node *)(const void *)ca_region.nodes.base;
-    return (size_t)nodes[entry->number].size * CA_PAGE;
+    return (size_t)nodes[number].size * CA_PAGE;
 }
 
 static bool huge_resize(ca_page page, size_t size)
@@ -110,6 +127,8 @@ static bool huge_resize(ca_page page, size_t size)
     ca_account *account = h.account;
     if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)))
         return false;
+    if (after < before && ca_save_pins(page))
+        return true; /* it may be wanted back whole */
     if (after > before && !ca_account_charge(account, (uint64_t)(after - before) * CA_PAGE))
         return false;
     if (!ca_region_resize(page, ca_pages_for(size))) {
@@ -144,6 +163,30 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size)
     return true;
 }
 
+void ca_huge_kill(ca_context *context, ca_page page)
+{
+    huge_count(context, (uint64_t)-1, (uint64_t)ca_region_run_pages(page) * CA_PAGE);
+    CA_STORE(&ca_region.entries[page].tag, 0);
+    if (ca_heap_setting.check && ca_live_test(ca_page_granule(page)))
+        (void)ca_live_clear_shared(ca_page_granule(page));
+}
+
+void ca_huge_give(ca_context *context, ca_page page)
+{
+    uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
+    ca_region_give(page, &context->runs);
+    ca_account_discharge(&context->account, bytes);
+}
+
+void ca_huge_revive(ca_context *context, ca_page page, ca_page pages)
+{
+    ca_page now = ca_region_run_pages(page);
+    if (now > pages && ca_region_resize(page, pages)) /* otherwise it stays larger */
+        ca_account_discharge(&context->account, (uint64_t)(now - pages) * CA_PAGE);
+    huge_count(context, 1, (uint64_t)ca_region_run_pages(page) * CA_PAGE);
+    block_publish(page, CA_TAG_HUGE, 1);
+}
+
 bool ca_huge_free(ca_page page, bool check)
 {
     if (check && !ca_live_clear_shared(ca_page_granule(page)))
@@ -152,12 +195,11 @@ bool ca_huge_free(ca_page page, bool check)
     uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
     if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)) && !ca_os_protect(ca_region_address(page), bytes, CA_OS_READ_WRITE))
         return true; /* nobody may have it as it is: it goes when the context does */
-    __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
-    __atomic_fetch_sub(&huge.count, 1, __ATOMIC_RELAXED);
-    if (h.context) {
-        __atomic_fetch_sub(&h.context->huge_count, 1, __ATOMIC_RELAXED);
-        __atomic_fetch_sub(&h.context->huge_bytes, bytes, __ATOMIC_RELAXED);
+    if (CA_UNLIKELY(h.context && ca_save_pins(page))) {
+        ca_huge_kill(h.context, page);
+        return true;
     }
+    huge_count(h.context, (uint64_t)-1, bytes);
     CA_STORE(&ca_region.entries[page].tag, 0);
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_region_clear(page, ca_region_run_pages(page));
@@ -188,8 +230,8 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
     uint64_t bytes = 0;
     for (ca_page page = ca_region_first_run(&context->runs); page != UINT32_MAX; page = ca_region_next_run(page)) {
         bytes += (uint64_t)ca_region_run_pages(page) * CA_PAGE;
-        ca_region.entries[page].number = dead;
         CA_STORE(&ca_region.entries[page].tag, 0);
+        CA_STORE(&ca_region.entries[page].number, dead);
         *ca_live_at(ca_page_granule(page)) = (ca_live_word){0, 0};
     }
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);

@@ -11,6 +11,8 @@ void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero);
 void ca_large_free(ca_heap *heap, ca_page page);
 /* Bytes of the large or huge block that starts at page. Any thread that holds the block. */
 size_t ca_large_size(ca_page page);
+/* The same, when the page's entry is known. */
+size_t ca_large_size_of(ca_page page, uint32_t tag, uint32_t number);
 /* To at least `size` bytes, in place. A large block: the owner only. */
 bool ca_large_resize(ca_heap *heap, ca_page page, size_t size);
 
@@ -18,6 +20,14 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size);
 bool ca_huge_free(ca_page page, bool check);
 /* A new huge block of `size`, of the same owner, that takes over the old one's memory without copying; NULL: copy instead (nothing changed). */
 void *ca_huge_move(ca_page page, size_t size);
+
+/* A huge block of whatever size, for a context that has no heap. NULL: no memory, or the account refuses. */
+void *ca_huge_alloc(struct ca_context *context, size_t size, size_t align);
+
+/* For savepoints (heap/save.h): the block is dead, its run stays; a run that holds no block goes; the run holds a block again, of `pages` pages or a few more. */
+void ca_huge_kill(struct ca_context *context, ca_page page);
+void ca_huge_give(struct ca_context *context, ca_page page);
+void ca_huge_revive(struct ca_context *context, ca_page page, ca_page pages);
 
 /* All huge blocks of a context cease to be. `dead`: see ca_heap_drop. */
 void ca_huge_drop(struct ca_context *context, uint32_t dead);

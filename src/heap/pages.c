@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "heap/heap.h"
 #include "heap/live.h"
+#include "heap/save.h"
 
 enum {
     SPARE_NODES = 4,   /* a take uses at most 2, a new extent 1 */
@@ -104,7 +105,7 @@ void ca_pages_give(ca_heap *heap, ca_node node)
     tlsf->marks[node] = ca_region_now();
     node = ca_tlsf_free(tlsf, node);
     /* An empty extent goes back, unless it is what the next block will likely need. */
-    if (ca_tlsf_is_whole(tlsf, node) && tlsf->free_total >= 2 * tlsf->nodes[node].size)
+    if (ca_tlsf_is_whole(tlsf, node) && tlsf->free_total >= 2 * tlsf->nodes[node].size && !ca_save_pins((ca_page)tlsf->nodes[node].offset))
         extent_give(heap, node);
     if (CA_UNLIKELY(ca_heap_setting.decay == 0)) {
         unsigned cursor = 0;
@@ -119,7 +120,7 @@ void ca_pages_trim(ca_heap *heap)
     for (unsigned bin = 0; bin < CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS; bin++)
         for (ca_node node = tlsf->bins[bin], next; node; node = next) {
             next = tlsf->nodes[node].next_free;
-            if (ca_tlsf_is_whole(tlsf, node))
+            if (ca_tlsf_is_whole(tlsf, node) && !ca_save_pins((ca_page)tlsf->nodes[node].offset))
                 extent_give(heap, node);
         }
     unsigned cursor = 0;

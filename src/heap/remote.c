@@ -223,6 +223,13 @@ void ca_heap_reclaim(ca_heap *heap)
         abandoned = CA_HEAP_ABANDONED; /* BUSY: for as long as a drain takes */
 }
 
+bool ca_heap_claim_spent(ca_heap *heap)
+{
+    uint32_t abandoned = CA_HEAP_ABANDONED;
+    return !CA_LOAD(&heap->extent_pages) && !CA_LOAD(&heap->inbox) && /* without pages there are no blocks, and nothing can come */
+           __atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_OWNED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
 ca_heap *ca_heap_adopt(void)
 {
     ca_heap *found = NULL;

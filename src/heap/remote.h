@@ -39,6 +39,8 @@ void ca_heap_leave(ca_heap *heap);
 void ca_heap_globalize(ca_heap *heap);
 /* The caller's again. */
 void ca_heap_reclaim(ca_heap *heap);
+/* The same, if nothing is in it: no page, no block on its way. */
+bool ca_heap_claim_spent(ca_heap *heap);
 /* An abandoned heap, now the caller's; NULL: there is none. */
 ca_heap *ca_heap_adopt(void);
 

@@ -24,6 +24,7 @@ typedef struct ca_slab {
     ca_page page, pages;
     ca_node node; /* of the heap's TLSF */
     char *start;
+    uint32_t saved; /* scratch of heap/save.c */
     uint64_t bits[CA_SLAB_WORDS] CA_ALIGNED(64);
 } ca_slab;
 

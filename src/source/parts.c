@@ -291,6 +291,25 @@ bool ca_region_has_page(ca_page page)
     return page - CA_LOAD(&p->first) < CA_LOAD(&p->committed);
 }
 
+bool ca_region_range(uint32_t index, ca_page *first, ca_page *end)
+{
+    ca_lock_take(&table.lock);
+    bool there = index == 0 || (table.map && index < parts_most(table.most));
+    if (there) {
+        const ca_part *p = part_at(index);
+        *first = p->first;
+        *end = p->first + (p->pages ? CA_LOAD(&p->committed) : 0);
+    }
+    ca_lock_drop(&table.lock);
+    return there;
+}
+
+uint32_t ca_region_range_of(ca_page page)
+{
+    const uint16_t *map = CA_LOAD_ACQUIRE(&table.map);
+    return map ? CA_LOAD(&map[unit_of(page)]) : 0;
+}
+
 bool ca_region_contains(const void *p)
 {
     uintptr_t address = (uintptr_t)p;

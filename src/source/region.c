@@ -37,6 +37,7 @@ static struct {
     ca_zone first;
     uint64_t most;   /* pages */
     uint32_t now;
+    uint64_t purged; /* bytes; any thread */
     ca_lock list_lock;
     ca_zone *zones;  /* the further ones */
 } region;
@@ -334,6 +335,7 @@ static void list_insert(ca_run_list *list, ca_page page)
     ca_run_record *r = run_record(page);
     uint32_t number = (page >> CA_CHUNK_SHIFT) + 1;
     r->owner = list ? list->owner : 0;
+    r->saved = 0;
     r->prev = 0;
     r->next = list ? list->first : 0;
     if (r->next)
@@ -534,6 +536,8 @@ static bool block_purge(ca_tlsf *tlsf, ca_node node)
         return false;
     if (!back(source, (void *)(p->base + start * CA_PAGE), (end - start) * CA_PAGE))
         tlsf->marks[node] = CA_LOAD(&region.now);
+    else
+        __atomic_fetch_add(&region.purged, (end - start) * CA_PAGE, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -612,7 +616,7 @@ static void zone_count(ca_zone *zone, void *usage)
 
 ca_region_usage ca_region_get_usage(void)
 {
-    ca_region_usage u = {0, 0, 0};
+    ca_region_usage u = {.purged = CA_LOAD(&region.purged)};
     zones_each(zone_count, &u);
     u.free = u.committed - u.given;
     return u;

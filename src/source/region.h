@@ -26,7 +26,7 @@
 typedef struct ca_page_entry {
     uint32_t tag;    /* heap << 10 | class << 4: see heap/class.h */
     uint32_t number; /* slab pages: the slab; the first page of a large block: its TLSF node */
-} ca_page_entry;
+} CA_ALIGNED(8) ca_page_entry;
 
 /* 64 granules' worth of the live map, see heap/live.h. */
 typedef struct ca_live_word {
@@ -39,7 +39,7 @@ typedef struct ca_run_record {
     uint32_t owner;
     uint32_t next, prev;
     ca_node head; /* the holder's node of the first block in the run */
-    uint32_t unused;
+    uint32_t saved; /* the holder's, 0 in a new run: see heap/save.h */
 } ca_run_record;
 
 typedef struct ca_zone ca_zone;
@@ -141,6 +141,28 @@ ca_page ca_region_bottom(ca_page page);
 /* Granule of an address in a further range, or UINT64_MAX: not ours. */
 ca_granule ca_region_granule_far(uintptr_t address);
 
+/* What a page holds. Others may read it at any time (ca_page_entry_read): who sees the tag sees the number that goes with it, for a page in use has tag 0 first. */
+CA_INLINE void ca_page_entry_set(ca_page page, uint32_t tag, uint32_t number)
+{
+    CA_STORE(&ca_region.entries[page].number, number);
+    CA_STORE_RELEASE(&ca_region.entries[page].tag, tag);
+}
+
+/* Both words at once. */
+CA_INLINE ca_page_entry ca_page_entry_read(ca_page page)
+{
+    union {
+        uint64_t both;
+        ca_page_entry entry;
+    } read = {.both = __atomic_load_n((const uint64_t *)(const void *)&ca_region.entries[page], __ATOMIC_ACQUIRE)};
+    return read.entry;
+}
+
+/* The pages of one range of numbers that are committed, [*first, *end): none if the two are equal. false: there are no more ranges. Any thread. */
+bool ca_region_range(uint32_t index, ca_page *first, ca_page *end);
+/* The index of the range that a page belongs to: of several that it lies in, the innermost. */
+uint32_t ca_region_range_of(ca_page page);
+
 /* In a range that is reserved for the region, if only reserved. */
 bool ca_region_contains(const void *p);
 
@@ -164,6 +186,7 @@ CA_INLINE ca_granule ca_page_granule(ca_page page)
 /* Bytes: committed (may be resident), free in the region, in runs; of all zones. */
 typedef struct ca_region_usage {
     uint64_t committed, free, given;
+    uint64_t purged; /* given back to the kernel, all in all */
 } ca_region_usage;
 ca_region_usage ca_region_get_usage(void);
 bool ca_region_is_valid(int *which);

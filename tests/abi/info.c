@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "include/ctxalloc.h"
 #include "tests/abi/abi.h"
 
 /* The numbers may lag behind by what caches hold, and blocks are rounded up by an eighth and a bit. */
@@ -150,6 +151,55 @@ static void malloc_info_refuses_options(void **state) {
     assert_true(result == EINVAL || (result == -1 && errno == EINVAL));
 }
 
+/* The number that follows `what` in what malloc_info writes. */
+static size_t info_number(const char *what, const char *attribute) {
+    static char text[1 << 16];
+    FILE *stream = tmpfile();
+    assert_non_null(stream);
+    assert_int_equal(malloc_info(0, stream), 0);
+    rewind(stream);
+    text[fread(text, 1, sizeof text - 1, stream)] = '\0';
+    fclose(stream);
+    const char *at = strstr(text, what), *number = at ? strstr(at, attribute) : NULL;
+    if (!number)
+        fail_msg("no %s with %s in %s", what, attribute, text);
+    return strtoul(number + strlen(attribute), NULL, 10);
+}
+
+/* Blocks of contexts of every lifetime are in the numbers, of all sizes; with their contexts they are not any more. */
+static void numbers_follow_contexts_of_all_kinds(void **state) {
+    (void)state;
+    static const enum ctxalloc_lifetime lifetimes[] = {CTXALLOC_LONG, CTXALLOC_MEDIUM, CTXALLOC_SHORT};
+    static const size_t sizes[] = {48, 3000, 20000, 100000, 3 << 20};
+    static const size_t counts[] = {50000, 1000, 200, 50, 8};
+    for (size_t l = 0; l < ARRAY_LENGTH(lifetimes); l++)
+        for (size_t s = 0; s < ARRAY_LENGTH(sizes); s++) {
+            ctxalloc_context *c = ctxalloc_create(&(ctxalloc_options){.size = sizeof(ctxalloc_options), .name = "<&>\"'", .lifetime = lifetimes[l]});
+            assert_non_null(c);
+            size_t contexts = info_number("<contexts", "count=\""), before = in_use(), all = sizes[s] * counts[s];
+            assert_true(contexts >= 1);
+            for (size_t i = 0; i < counts[s]; i++)
+                assert_non_null(ctxalloc_malloc(c, sizes[s]));
+            struct mallinfo2 full = mallinfo2();
+            assert_follows(before, in_use(), all);
+            assert_true(full.arena >= full.uordblks);
+            assert_true(full.arena + full.hblkhd >= full.uordblks + full.hblkhd);
+            assert_true(full.fordblks == full.arena - full.uordblks);
+            size_t small = info_number("\"small\"", "size=\""), large = info_number("\"large\"", "size=\""), engines = info_number("\"engines\"", "size=\""), huge = info_number("\"mmap\"", "size=\"");
+            size_t sum = small + large + engines + huge;
+            if (sum + MIB < in_use() || sum > in_use() + MIB)
+                fail_msg("malloc_info adds up to %zu, mallinfo2 to %zu", sum, in_use());
+            ctxalloc_usage_t u;
+            assert_true(ctxalloc_usage(c, &u));
+            assert_true(u.live_blocks == counts[s] && u.live_bytes >= all);
+            assert_int_equal(ctxalloc_destroy(c), 0);
+            size_t after = in_use();
+            if (after > before + MIB || after + MIB < before)
+                fail_msg("lifetime %zu, %zu bytes: the context is gone, but %zu bytes are in use, and were %zu", l, sizes[s], after, before);
+            assert_int_equal(info_number("<contexts", "count=\""), contexts - 1);
+        }
+}
+
 /* Standard error is what a log reads: the text goes there, and some of its numbers are in it. */
 static void malloc_stats_writes_to_stderr(void **state) {
     (void)state;
@@ -257,6 +307,7 @@ int main(void) {
         cmocka_unit_test(mallinfo2_follows_huge_blocks),
         cmocka_unit_test(mallinfo_agrees_with_mallinfo2),
         cmocka_unit_test(malloc_info_writes_xml),
+        cmocka_unit_test(numbers_follow_contexts_of_all_kinds),
         cmocka_unit_test(malloc_info_refuses_options),
         cmocka_unit_test(malloc_stats_writes_to_stderr),
         cmocka_unit_test(malloc_trim_gives_memory_back),

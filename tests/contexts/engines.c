@@ -24,6 +24,33 @@ static void ca11_lifetime_and_block_size_choose_the_engine(void **state) {
     assert_int_equal(ctxalloc_destroy(shorter), 0);
 }
 
+/* Blocks of a medium one are multiples of the hint; what is freed is used again. (With check=full it is a full heap.) */
+static void ca11_the_block_size_is_the_unit_of_a_medium_context(void **state) {
+    (void)state;
+    static const size_t hints[] = {0, 1, 16, 100, 4096, 4097};
+    static const size_t units[] = {16, 16, 16, 112, 4096, 16};
+    for (size_t i = 0; i < ARRAY_LENGTH(hints); i++) {
+        ctxalloc_context *context = CREATE(.lifetime = CTXALLOC_MEDIUM, .block_size = hints[i]);
+        ctxalloc_mark_t mark;
+        (void)ctxalloc_switch(context);
+        for (size_t size = 1; size < 3 * units[i]; size += units[i] / 2) {
+            void *p = malloc(size);
+            assert_non_null(p);
+            assert_int_equal(malloc_usable_size(p), (size + units[i] - 1) / units[i] * units[i]);
+        }
+        assert_int_equal(ctxalloc_mark(context, &mark), EINVAL);
+        uint64_t held = usage_of(context).held_bytes;
+        for (int j = 0; j < 5000; j++) {
+            void *p = malloc(units[i]);
+            assert_non_null(p);
+            free(p);
+        }
+        assert_true(usage_of(context).held_bytes <= held + 64 * KIB);
+        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+        assert_int_equal(ctxalloc_destroy(context), 0);
+    }
+}
+
 static void ca11_wrong_options_are_refused(void **state) {
     (void)state;
     const ctxalloc_options wrong[] = {
@@ -122,6 +149,54 @@ static void ca13_a_medium_context_reuses_what_is_freed(void **state) {
             held = usage_of(context).held_bytes;
     }
     assert_true(usage_of(context).held_bytes <= held + 128 * KIB);
+    (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+    assert_int_equal(ctxalloc_destroy(context), 0);
+}
+
+/* The same in a medium one: a run of an odd number of blocks at an odd place, freed in an odd order. */
+static void ca14_any_neighbours_merge_in_a_medium_context(void **state) {
+    (void)state;
+    ctxalloc_context *context = CREATE(.lifetime = CTXALLOC_MEDIUM);
+    (void)ctxalloc_switch(context);
+    char *p[200];
+    for (size_t i = 0; i < ARRAY_LENGTH(p); i++) {
+        p[i] = (char *)malloc(48);
+        assert_non_null(p[i]);
+    }
+    uint64_t held = usage_of(context).held_bytes;
+    assert_int_equal(ctxalloc_set_limits(context, 0, held), 0);
+    while (malloc(48)) /* no other place is left */
+        ;
+    size_t first = 41;
+    while (p[first + 6] != p[first] + 6 * 48)
+        first++;
+    for (size_t i = 0; i < 7; i++)
+        free(p[first + i * 3 % 7]);
+    assert_ptr_equal(malloc((size_t)7 * 48), p[first]);
+    assert_int_equal(usage_of(context).held_bytes, held);
+    assert_null(malloc(48));
+    (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+    assert_int_equal(ctxalloc_destroy(context), 0);
+}
+
+/* Chunks in which nothing lives go back when a limit is in the way. */
+static void ca13_empty_chunks_make_room_under_a_limit(void **state) {
+    (void)state;
+    ctxalloc_context *context = CREATE(.lifetime = CTXALLOC_MEDIUM, .hard_limit = 512 * KIB);
+    (void)ctxalloc_switch(context);
+    enum { COUNT = 600 };
+    void *p[COUNT], *large;
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < COUNT; i++)
+            p[i] = filled(malloc(700), 700);
+        assert_null(malloc(300 * KIB));
+        for (int i = 0; i < COUNT; i++) {
+            assert_filled(p[i], 700, p[i]);
+            free(p[i]);
+        }
+        large = filled(malloc(300 * KIB), 300 * KIB); /* not from chunks: what they held had to go back */
+        free(large);
+    }
     (void)ctxalloc_switch(CTXALLOC_GLOBAL);
     assert_int_equal(ctxalloc_destroy(context), 0);
 }
@@ -385,11 +460,14 @@ static void ca25_a_context_is_somebodys_allocator(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(ca11_lifetime_and_block_size_choose_the_engine),
+        TEST(ca11_the_block_size_is_the_unit_of_a_medium_context),
         TEST(ca11_wrong_options_are_refused),
         TEST(ca12_the_last_block_of_a_short_context_grows_in_place),
         TEST(ca12_the_size_of_a_block_does_not_change_by_what_follows),
         TEST(ca13_a_medium_context_reuses_what_is_freed),
+        TEST(ca13_empty_chunks_make_room_under_a_limit),
         TEST(ca14_neighbours_that_are_no_buddies_merge),
+        TEST(ca14_any_neighbours_merge_in_a_medium_context),
         TEST(ca15_contains_says_whose_an_address_is),
         TEST(ca15_contains_counts_free_space_alike),
         TEST(ca16_resize_moves_nothing),

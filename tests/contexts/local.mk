@@ -2,8 +2,8 @@
 # cmocka; under verdicts/ is one program a misuse.
 
 if HAVE_CMOCKA
-context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks \
-	tests/contexts/threads tests/contexts/run tests/contexts/fork
+context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks tests/contexts/saves \
+	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/adopted
 else
 context_tests =
 endif
@@ -29,6 +29,9 @@ tests_contexts_destroy_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lp
 tests_contexts_marks_SOURCES = tests/contexts/marks.c $(context_headers)
 tests_contexts_marks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_marks_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_saves_SOURCES = tests/contexts/saves.c $(context_headers)
+tests_contexts_saves_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
+tests_contexts_saves_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
 tests_contexts_threads_SOURCES = tests/contexts/threads.c $(context_headers)
 tests_contexts_threads_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_threads_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
@@ -38,6 +41,9 @@ tests_contexts_run_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthre
 tests_contexts_fork_SOURCES = tests/contexts/fork.c $(context_headers)
 tests_contexts_fork_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_fork_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_adopted_SOURCES = tests/contexts/adopted.c $(context_headers)
+tests_contexts_adopted_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
+tests_contexts_adopted_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
 tests_contexts_exceptions_SOURCES = tests/contexts/exceptions.cc tests/face.h
 tests_contexts_exceptions_CXXFLAGS = $(AM_CXXFLAGS) -fno-builtin
 tests_contexts_exceptions_LDADD = $(top_builddir)/libctxalloc.la
@@ -51,6 +57,12 @@ verdict_ldadd = $(top_builddir)/libctxalloc.la -lpthread
 verdict_programs = \
 	tests/contexts/verdicts/after_reset_long \
 	tests/contexts/verdicts/after_reset_short \
+	tests/contexts/verdicts/after_reset_medium \
+	tests/contexts/verdicts/double_free_medium \
+	tests/contexts/verdicts/interior_medium \
+	tests/contexts/verdicts/double_free_last_medium \
+	tests/contexts/verdicts/double_free_medium_elsewhere \
+	tests/contexts/verdicts/double_free_medium_merged \
 	tests/contexts/verdicts/after_rollback \
 	tests/contexts/verdicts/double_free_last_long \
 	tests/contexts/verdicts/double_free_last_short \
@@ -77,6 +89,18 @@ verdict_programs = \
 	tests/contexts/verdicts/interior_long \
 	tests/contexts/verdicts/interior_short \
 	tests/contexts/verdicts/rollback_does_not_revive
+tests_contexts_verdicts_after_reset_medium_SOURCES = tests/contexts/verdicts/after_reset_medium.c $(verdict_headers)
+tests_contexts_verdicts_after_reset_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_double_free_medium_SOURCES = tests/contexts/verdicts/double_free_medium.c $(verdict_headers)
+tests_contexts_verdicts_double_free_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_interior_medium_SOURCES = tests/contexts/verdicts/interior_medium.c $(verdict_headers)
+tests_contexts_verdicts_interior_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_double_free_last_medium_SOURCES = tests/contexts/verdicts/double_free_last_medium.c $(verdict_headers)
+tests_contexts_verdicts_double_free_last_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_double_free_medium_elsewhere_SOURCES = tests/contexts/verdicts/double_free_medium_elsewhere.c $(verdict_headers)
+tests_contexts_verdicts_double_free_medium_elsewhere_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_double_free_medium_merged_SOURCES = tests/contexts/verdicts/double_free_medium_merged.c $(verdict_headers)
+tests_contexts_verdicts_double_free_medium_merged_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_after_reset_long_SOURCES = tests/contexts/verdicts/after_reset_long.c $(verdict_headers)
 tests_contexts_verdicts_after_reset_long_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_after_reset_short_SOURCES = tests/contexts/verdicts/after_reset_short.c $(verdict_headers)

@@ -342,6 +342,13 @@ static void n2_what_the_loader_makes_is_never_a_contexts(void **state) {
         ctxalloc_context *context = CREATE(.lifetime = *l, .escape = CTXALLOC_REFUSE);
         pthread_t threads[40];
         (void)ctxalloc_switch(context);
+        for (size_t size = 16; size <= 1024; size += 16) { /* its fast paths have something to give */
+            void *p[40];
+            for (size_t i = 0; i < 40; i++)
+                assert_non_null(p[i] = malloc(size));
+            for (size_t i = 0; i < 40; i++)
+                free(p[i]);
+        }
         for (size_t i = 0; i < 40; i++)
             assert_int_equal(pthread_create(&threads[i], NULL, touches, NULL), 0);
         void *library = dlopen("libresolv.so.2", RTLD_NOW | RTLD_LOCAL), *other = dlopen("libnss_compat.so.2", RTLD_NOW);

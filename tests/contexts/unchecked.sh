@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# The contexts' tests again without the checks on frees; what only the checks can know is left out there. And the first of them where malloc looks at its caller.
+# The contexts' tests again without the checks on frees; what only the checks can know is left out there. And the first of them where malloc looks at its caller. Savepoints also with all checks.
 set -eu
 export LC_ALL=C
 builddir=${builddir:-.}
 failures=0
-for name in targets limits threads run fork exceptions; do
+for name in targets limits threads run fork exceptions saves; do
     program=$builddir/tests/contexts/$name
     [ -x "$program" ] || { echo "skipped: $name is not built" >&2; exit 77; }
     if ! CTXALLOC_OPTIONS=check=off "$program"; then
         echo "FAIL $name with check=off" >&2
+        failures=$((failures + 1))
+    fi
+done
+for name in saves; do
+    if ! CTXALLOC_OPTIONS=check=full "$builddir/tests/contexts/$name"; then
+        echo "FAIL $name with check=full" >&2
         failures=$((failures + 1))
     fi
 done

@@ -137,7 +137,7 @@ static void step_drop(model *m)
     ca_bump_drop(&m->bump, &m->account, DEAD, keep);
     assert_true(keep ? m->account.used <= used : m->account.used <= CA_PIECE_BYTES);
     for (size_t i = 0; i < m->count; i += 7)
-        assert_false(face_tag(m->blocks[i].p) && ca_bump_owner(face_page(m->blocks[i].p), face_tag(m->blocks[i].p), m->blocks[i].p) == NUMBER &&
+        assert_false(face_tag(m->blocks[i].p) && ca_chunk_owner(face_page(m->blocks[i].p), face_tag(m->blocks[i].p), m->blocks[i].p) == NUMBER &&
                      ca_bump_is_live(&m->bump, m->blocks[i].p));
     for (size_t i = 0; i < m->mark_count; i++)
         assert_false(ca_bump_rollback(&m->bump, m->marks[i].mark));
@@ -157,7 +157,7 @@ static void model_check(model *m)
         assert_true(ca_bump_is_live(&m->bump, b->p));
         assert_int_equal(ca_bump_size(&m->bump, b->p), b->size);
         assert_ptr_equal(ca_bump_start(&m->bump, b->p + below(m, b->size)), b->p);
-        assert_int_equal(ca_bump_owner(face_page(b->p), face_tag(b->p), b->p), NUMBER);
+        assert_int_equal(ca_chunk_owner(face_page(b->p), face_tag(b->p), b->p), NUMBER);
         assert_false(ca_bump_is_live(&m->bump, b->p + 8));
     }
     assert_int_equal(m->bump.blocks - m->bump.freed, m->live);

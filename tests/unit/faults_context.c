@@ -53,9 +53,9 @@ static size_t size_for(int i)
     return sizes[i % 12] + (size_t)(i % 7);
 }
 
-static bool is_short(int c)
+static uint32_t kind_of(int c)
 {
-    return c % 3 == 1;
+    return c % 3 == 1 ? CA_TARGET_SHORT : c % 3 == 2 ? CA_TARGET_MEDIUM : CA_TARGET_LONG;
 }
 
 static bool has_limit(int c)
@@ -72,7 +72,7 @@ static bool is_limited(int c)
 /* Every fourth has a limit, every fifth a parent. */
 static void context_get(int c)
 {
-    ca_context_settings s = {.name = "faults", .kind = is_short(c) ? CA_TARGET_SHORT : CA_TARGET_LONG, .hard = has_limit(c) ? LIMIT : 0,
+    ca_context_settings s = {.name = "faults", .kind = kind_of(c), .hard = has_limit(c) ? LIMIT : 0,
                              .parent = c % 5 == 4 ? all[c - 1].context : NULL};
     all[c].context = ca_context_create(&s);
 }
@@ -122,6 +122,7 @@ static void context_check(int c)
     if (!x)
         return;
     REQUIRE(!x->heap || ca_heap_is_valid(x->heap, &which));
+    REQUIRE(x->target.kind != CA_TARGET_MEDIUM || ca_chunked_is_valid(&x->chunked, &which));
     REQUIRE(!x->annex || ca_heap_is_valid(x->annex, &which));
     REQUIRE(!has_limit(c) || x->account.used <= LIMIT);
     for (int i = 0; i < BLOCKS; i++)
@@ -150,6 +151,34 @@ static void context_fill(int c)
     for (int i = 0; i < BLOCKS; i += 3)
         block_resize(c, i, size_for(i + c) * (i % 2 ? 3 : 1) / 2 + 1);
     REQUIRE(ca_context_switch(NULL));
+}
+
+/* A savepoint, much work, and back: all as before, or no savepoint and nothing changed. */
+static void context_back(int c, bool keep)
+{
+    static block before[BLOCKS];
+    uint64_t number;
+    ca_context *x = all[c].context;
+    if (!x || !x->heap)
+        return;
+    memcpy(before, all[c].blocks, sizeof before);
+    int error = ca_context_save(x, &number);
+    REQUIRE(error == 0 || error == ENOMEM);
+    context_check(c);
+    if (error)
+        return;
+    for (int round = 0; round < 2; round++) {
+        for (int i = round; i < BLOCKS; i += 2)
+            block_drop(c, i);
+        context_fill(c);
+        context_check(c);
+        REQUIRE(ca_context_restore(x, number) == 0);
+        memcpy(all[c].blocks, before, sizeof before);
+        context_check(c);
+    }
+    if (!keep)
+        REQUIRE(ca_context_save_drop(x, number) == 0);
+    context_check(c);
 }
 
 /* Frees every seventh block of every context, and has a context of its own meanwhile. */
@@ -207,6 +236,7 @@ static void workload(void)
             if (all[c].context)
                 (void)ca_context_callback(all[c].context, CA_ON_DESTROY, nothing, NULL);
             context_fill(c);
+            context_back(c, c % 2);
         }
         /* meanwhile this thread has one of them: what the other allocates from it comes from the annex */
         if (all[0].context)
@@ -214,8 +244,10 @@ static void workload(void)
         REQUIRE(!pthread_create(&thread, NULL, other_thread, NULL));
         REQUIRE(!pthread_join(thread, NULL));
         REQUIRE(ca_context_switch(NULL));
-        for (int c = 0; c < CONTEXTS; c++)
+        for (int c = 0; c < CONTEXTS; c++) {
             context_check(c);
+            context_back(c, false);
+        }
         for (int c = 0; c < CONTEXTS; c += 4) {
             if (all[c].context && !all[c].context->child) {
                 REQUIRE(ca_context_reset(all[c].context) == 0);

@@ -2,7 +2,7 @@
 
 if HAVE_CMOCKA
 tests_unit_cmocka = tests/unit/bin tests/unit/tlsf tests/unit/tlsf_audit tests/unit/live tests/unit/slab tests/unit/heap \
-	tests/unit/bump tests/unit/account tests/unit/base tests/unit/options tests/unit/region_far tests/unit/zones tests/unit/remote
+	tests/unit/bump tests/unit/chunked tests/unit/account tests/unit/base tests/unit/out tests/unit/options tests/unit/region_far tests/unit/zones tests/unit/remote
 else
 tests_unit_cmocka =
 endif
@@ -47,6 +47,9 @@ tests_unit_heap_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_base_SOURCES = tests/unit/base.c $(tests_unit_headers)
 tests_unit_base_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_base_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_out_SOURCES = tests/unit/out.c $(tests_unit_headers)
+tests_unit_out_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_out_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_options_SOURCES = tests/unit/options.c $(tests_unit_headers)
 tests_unit_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_options_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
@@ -62,6 +65,9 @@ tests_unit_remote_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_bump_SOURCES = tests/unit/bump.c $(tests_unit_headers)
 tests_unit_bump_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_bump_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+tests_unit_chunked_SOURCES = tests/unit/chunked.c $(tests_unit_headers)
+tests_unit_chunked_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_chunked_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_account_SOURCES = tests/unit/account.c $(tests_unit_headers)
 tests_unit_account_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_account_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)

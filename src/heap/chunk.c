@@ -1,0 +1,277 @@
+#include "heap/chunk.h"
+
+#include <string.h>
+
+#include "heap/heap.h"
+
+/* A page of pieces. */
+typedef struct nest {
+    uint32_t next, prev;  /* in the list of those with free pieces */
+    uint32_t owner[CA_PIECES]; /* contexts, 0: free */
+    ca_page page;
+    ca_node node;
+    uint32_t unused;
+} nest;
+_Static_assert(sizeof(nest) == CA_CHUNK_RECORD, "a page of pieces is one record");
+
+/* What all these contexts share: a heap whose pages are cut into chunks and pieces. */
+static struct {
+    ca_lock lock;
+    ca_heap *heap;
+    uint32_t nests; /* with free pieces */
+} common;
+
+static nest *nest_at(uint32_t number)
+{
+    return ca_pool_at(&ca_region.chunks, number);
+}
+
+static char *page_start(ca_page page)
+{
+    return ca_region_address(page);
+}
+
+static ca_page page_of(const void *p)
+{
+    return ca_granule_page(ca_region_granule(p));
+}
+
+/* pre: locked. Pages of the common heap, their live words zero. */
+static ca_node common_take(uint64_t pages)
+{
+    if (!common.heap)
+        common.heap = ca_heap_create_for(NULL, NULL, 0, NULL);
+    ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
+    if (node)
+        memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
+               (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+    return node;
+}
+
+static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t number)
+{
+    for (ca_page i = page; i < page + pages; i++)
+        if (tag) {
+            ca_page_entry_set(i, tag, number);
+        } else {
+            CA_STORE(&ca_region.entries[i].tag, 0);
+            CA_STORE(&ca_region.entries[i].number, number);
+        }
+}
+
+/* --- chunks -------------------------------------------------------------------------------------------------- */
+
+uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
+{
+    if (zone) /* whole runs: nothing is shared with others */
+        bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
+    uint32_t number = ca_pool_take(&ca_region.chunks);
+    ca_page pages = (ca_page)(bytes / CA_PAGE);
+    if (!number)
+        return 0;
+    if (bytes / CA_PAGE > UINT32_MAX / 2)
+        goto refused;
+    ca_chunk *c = ca_chunk_at(number);
+    *c = (ca_chunk){.context = context, .pages = pages};
+    if (!ca_account_charge(account, bytes))
+        goto refused;
+    if (bytes <= CA_CHUNK_MOST && !zone) {
+        ca_lock_take(&common.lock);
+        c->node = common_take(pages);
+        c->page = c->node ? (ca_page)common.heap->pages.nodes[c->node].offset : 0;
+        ca_lock_drop(&common.lock);
+        if (!c->node)
+            goto none;
+    } else {
+        ca_run run = ca_region_take(zone, pages, 1, NULL);
+        if (!run.pages)
+            goto none;
+        c->page = run.page;
+        if (!run.fresh)
+            memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+    }
+    entries_set(c->page, pages, CA_TAG_BUMP, number);
+    ca_account_settle(account);
+    return number;
+none:
+    ca_account_discharge(account, bytes);
+refused:
+    ca_pool_give_list(&ca_region.chunks, number, number);
+    return 0;
+}
+
+void ca_chunk_give(ca_account *account, uint32_t number, uint32_t dead)
+{
+    ca_chunk *c = ca_chunk_at(number);
+    ca_account_discharge(account, (uint64_t)c->pages * CA_PAGE);
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        memset(page_start(c->page), 0, (size_t)c->pages * CA_PAGE);
+    entries_set(c->page, c->pages, 0, dead);
+    if (ca_heap_setting.check)
+        CA_STORE(&ca_heap_dropped_any, true);
+    if (c->node) {
+        ca_lock_take(&common.lock);
+        ca_pages_give(common.heap, c->node);
+        ca_lock_drop(&common.lock);
+    } else {
+        ca_region_give(c->page, NULL);
+    }
+    ca_pool_give_list(&ca_region.chunks, number, number);
+}
+
+/* --- pieces ---------------------------------------------------------------------------------------------------- */
+
+static unsigned piece_index(const void *p)
+{
+    return (unsigned)(((uintptr_t)p & (CA_PAGE - 1)) / CA_PIECE_BYTES);
+}
+
+static void nest_insert(uint32_t number)
+{
+    nest *n = nest_at(number);
+    n->prev = 0;
+    n->next = common.nests;
+    if (n->next)
+        nest_at(n->next)->prev = number;
+    common.nests = number;
+}
+
+static void nest_remove(uint32_t number)
+{
+    const nest *n = nest_at(number);
+    if (n->next)
+        nest_at(n->next)->prev = n->prev;
+    if (n->prev)
+        nest_at(n->prev)->next = n->next;
+    else
+        common.nests = n->next;
+}
+
+static uint32_t nest_create(void)
+{
+    uint32_t number = ca_pool_take(&ca_region.chunks);
+    if (!number)
+        return 0;
+    ca_node node = common_take(1);
+    if (!node) {
+        ca_pool_give_list(&ca_region.chunks, number, number);
+        return 0;
+    }
+    *nest_at(number) = (nest){.page = (ca_page)common.heap->pages.nodes[node].offset, .node = node};
+    entries_set(nest_at(number)->page, 1, CA_TAG_NEST, number);
+    nest_insert(number);
+    return number;
+}
+
+char *ca_piece_take(ca_account *account, uint32_t context)
+{
+    char *piece = NULL;
+    if (!ca_account_charge(account, CA_PIECE_BYTES))
+        return NULL;
+    ca_lock_take(&common.lock);
+    uint32_t number = common.nests ? common.nests : nest_create();
+    if (number) {
+        nest *n = nest_at(number);
+        unsigned i = n->owner[0] ? n->owner[1] ? 2 : 1 : 0;
+        CA_STORE(&n->owner[i], context);
+        piece = page_start(n->page) + i * (size_t)CA_PIECE_BYTES;
+        if (n->owner[0] && n->owner[1] && n->owner[2])
+            nest_remove(number);
+    }
+    ca_lock_drop(&common.lock);
+    if (piece)
+        ca_account_settle(account);
+    else
+        ca_account_discharge(account, CA_PIECE_BYTES);
+    return piece;
+}
+
+void ca_piece_give(ca_account *account, char *piece, uint32_t dead)
+{
+    ca_page page = page_of(piece);
+    uint32_t number = ca_region.entries[page].number;
+    nest *n = nest_at(number);
+    ca_account_discharge(account, CA_PIECE_BYTES);
+    ca_lock_take(&common.lock);
+    bool full = n->owner[0] && n->owner[1] && n->owner[2];
+    CA_STORE(&n->owner[piece_index(piece)], 0);
+    if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common.nests != number && !full) {
+        nest_remove(number);
+        if (CA_UNLIKELY(ca_heap_setting.full))
+            memset(page_start(page), 0, CA_PAGE);
+        entries_set(page, 1, 0, dead);
+        ca_pages_give(common.heap, n->node);
+        ca_pool_give_list(&ca_region.chunks, number, number);
+    } else if (full) {
+        nest_insert(number);
+    }
+    ca_lock_drop(&common.lock);
+}
+
+uint32_t ca_chunk_owner(ca_page page, uint32_t tag, const void *p)
+{
+    uint32_t number = CA_LOAD(&ca_region.entries[page].number);
+    if (tag == CA_TAG_BUMP)
+        return CA_LOAD(&ca_chunk_at(number)->context);
+    unsigned i = piece_index(p);
+    return i < CA_PIECES ? CA_LOAD(&nest_at(number)->owner[i]) : 0;
+}
+
+void ca_chunk_clear(const ca_chunk *c)
+{
+    memset(ca_live_at(ca_page_granule(c->page)), 0, (size_t)c->pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+}
+
+/* --- looking at them -------------------------------------------------------------------------------------------- */
+
+bool ca_area_of_chunk(uint32_t number, ca_area *a)
+{
+    const ca_chunk *c = ca_chunk_at(number);
+    if (!ca_pool_has(&ca_region.chunks, number))
+        return false;
+    ca_page page = CA_LOAD(&c->page), pages = CA_LOAD(&c->pages);
+    uint64_t last = (uint64_t)page + pages - 1;
+    if (!pages || last > UINT32_MAX || !ca_region_has_page(page) || !ca_region_has_page((ca_page)last))
+        return false;
+    ca_page_entry e = ca_page_entry_read(page);
+    if (e.tag != CA_TAG_BUMP || e.number != number)
+        return false;
+    *a = (ca_area){.start = page_start(page), .words = ca_live_at(ca_page_granule(page)), .granules = pages * (CA_PAGE / CA_GRANULE)};
+    return true;
+}
+
+bool ca_area_walk(const ca_area *a, ca_area_fn *fn, void *argument)
+{
+    const size_t none = SIZE_MAX, all = a->granules, end = a->end ? (size_t)(a->end - a->start) / CA_GRANULE : none;
+    size_t before = none; /* the last start seen, if that block is live */
+    for (size_t w = 0; w * 64 < all; w++) {
+        uint64_t born = CA_LOAD_ACQUIRE(&a->words[w].born), died = CA_LOAD(&a->words[w].died);
+        for (; born; born &= born - 1) {
+            unsigned bit = ca_bit_low(born);
+            size_t at = w * 64 + bit, to = before < end && end < at ? end : at;
+            if (at >= all)
+                break;
+            if (before != none && !fn(a->start + before * CA_GRANULE, (to - before) * CA_GRANULE, argument))
+                return false;
+            before = died >> bit & 1 ? none : at;
+        }
+    }
+    return before == none || fn(a->start + before * CA_GRANULE, ((before < end && end < all ? end : all) - before) * CA_GRANULE, argument);
+}
+
+const uint32_t *ca_piece_owner(uint32_t number, unsigned index)
+{
+    return &nest_at(number)->owner[index];
+}
+
+/* --- fork ----------------------------------------------------------------------------------------------------------- */
+
+void ca_chunk_lock(void)
+{
+    ca_lock_take(&common.lock);
+}
+
+void ca_chunk_unlock(void)
+{
+    ca_lock_drop(&common.lock);
+}

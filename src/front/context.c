@@ -272,8 +272,8 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
 
 static ca_context *context_make(const ca_context_settings *s, uint32_t kind)
 {
-    ca_zone *zone = NULL;
-    if (s->source && !(zone = ca_zone_hold(s->source)))
+    ca_zone *zone = s->source ? ca_zone_hold(s->source) : NULL;
+    if (s->source && !zone)
         return NULL;
     ca_context *c = ca_context_new(kind, zone);
     if (!c && zone)

@@ -276,8 +276,8 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
 
 static ca_context *context_make(const ca_context_settings *s, uint32_t kind, const ca_heap *home)
 {
-    ca_zone *zone = NULL;
-    if (s->source && !(zone = ca_zone_hold(s->source)))
+    ca_zone *zone = s->source ? ca_zone_hold(s->source) : NULL;
+    if (s->source && !zone)
         return NULL;
     ca_context *c = ca_context_new(kind, zone);
     if (!c && zone)
@@ -628,7 +628,7 @@ static void flush_home(void)
 CA_INLINE bool end_quickly(ca_context *c)
 {
     uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | !(c->holder & (CA_HOLDER_LEFT | CA_HOLDER_NEW)) | (c->holder == CA_HOLDER_NEW_BUSY) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
-                   c->huge_count | (uintptr_t)c->bump.zone | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
+                   c->huge_count | (uintptr_t)c->runs.zone | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
     ca_heap *home = ca_thread_home();
     if (odd || !home || home->warm_count[SHORT] >= WARM_MOST)
         return false;

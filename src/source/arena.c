@@ -172,7 +172,9 @@ int ca_arena_take(ctxalloc_arena *a, void **block)
     int error = 0;
     ca_lock_take(&in->lock);
     *block = block_pop(a, in, &raw);
-    if (!*block && (error = slab_add(a, in)) == 0)
+    if (!*block)
+        error = slab_add(a, in);
+    if (!*block && !error)
         *block = block_pop(a, in, &raw);
     ca_lock_drop(&in->lock);
     if (!*block || block_prepare(a, *block, raw))

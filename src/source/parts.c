@@ -461,13 +461,14 @@ void ca_part_drop(ca_part *p)
 
 /* --- fork ------------------------------------------------------------------------------------------------------ */
 
-static ca_pool *const pools[] = {&ca_region.nodes,    &ca_region.slabs,  &ca_region.magazines, &ca_region.heaps, &ca_region.outboxes,
+enum { POOLS = 8 };
+static ca_pool *const pools[POOLS] = {&ca_region.nodes,    &ca_region.slabs,  &ca_region.magazines, &ca_region.heaps, &ca_region.outboxes,
                                  &ca_region.contexts, &ca_region.chunks, &ca_region.zones};
 
 void ca_parts_lock(void)
 {
     ca_lock_take(&table.lock);
-    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
+    for (size_t i = 0; i < POOLS; i++)
         ca_lock_take(&pools[i]->lock);
     ca_lock_take(&table.records.lock);
 }
@@ -475,7 +476,7 @@ void ca_parts_lock(void)
 void ca_parts_unlock(void)
 {
     ca_lock_drop(&table.records.lock);
-    for (size_t i = sizeof pools / sizeof *pools; i--;)
+    for (size_t i = POOLS; i--;)
         ca_lock_drop(&pools[i]->lock);
     ca_lock_drop(&table.lock);
 }

@@ -9,6 +9,7 @@
 enum {
     CLOCK_SHIFT = 4,     /* a mark counts 16 ms */
     ZONE_LEVELS = 31,    /* of a zone's TLSF: up to 2^32 pages */
+    CHUNK_BYTES = CA_CHUNK * CA_PAGE,
     LEAST_PART = 512,    /* pages: of a further range of the first zone */
     FAR_PART = 16384,    /* pages that a further zone first asks its source for: 64 MiB; later half as much as it has */
     FAR_PART_MOST = 1 << 22
@@ -248,8 +249,8 @@ static ca_part *far_extend(ca_zone *zone, uint64_t pages)
     char *at = source->reserve(source, least, &bytes);
     if (!at)
         return NULL;
-    uintptr_t base = ca_round_up((uintptr_t)at, CA_CHUNK * CA_PAGE), end = (uintptr_t)at + bytes;
-    uint64_t all = end > base ? (end - base) / (CA_CHUNK * CA_PAGE) * CA_CHUNK : 0;
+    uintptr_t base = ca_round_up((uintptr_t)at, CHUNK_BYTES), end = (uintptr_t)at + bytes;
+    uint64_t all = end > base ? (end - base) / (CHUNK_BYTES) * CA_CHUNK : 0;
     bool ours = ca_region_contains(at) || ca_region_contains(at + bytes - 1); /* a page has one number */
     ca_part *part = all && all < PAGES_MOST && !ours ? ca_part_add(zone, base, all, CA_PART_ALIGN) : NULL;
     if (part) {

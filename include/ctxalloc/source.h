@@ -32,7 +32,7 @@ struct ctxalloc_source {
     unsigned flags; /* CTXALLOC_SOURCE_… */
 
     /* A range of addresses for the library to hand out: at least `least` bytes; *bytes: how many are wanted, and on return how many there are.  Any address;
-     * the library uses whole 16 KiB of it, aligned to 16 KiB.  NULL: none to be had.
+     * the library uses whole 16 KiB of it, aligned to 16 KiB.  Not memory that this library's malloc gave, which is taken for no memory.  NULL: none to be had.
      * It need not be usable before it is committed.
      * The function itself may be NULL: the source's memory is cut out of the process's own range, where malloc and free are fastest; it is readable and writable
      * then before it is committed, and `commit` sets on it what the source is for. */
@@ -55,6 +55,8 @@ struct ctxalloc_source {
 #define CTXALLOC_SOURCE_PRIVATE 2U
 /* What is reserved need not read as zero. */
 #define CTXALLOC_SOURCE_DIRTY 4U
+/* `reserve` is called once for each context (once for all that share it): when that is full, there is no more. */
+#define CTXALLOC_SOURCE_ONCE 8U
 
 /* How many contexts are on the source. 0: it may go, or change. Any thread. Cost: proportional to the sources in use. */
 size_t ctxalloc_source_users(const ctxalloc_source *source);
@@ -109,7 +111,8 @@ typedef struct ctxalloc_huge_source {
 int ctxalloc_source_hugepage(ctxalloc_huge_source *source, unsigned page_shift);
 
 /* The caller's memory, `bytes` at p, readable and writable.  Contexts on it live wholly there: when it is full they are out of memory, and once the first one was made neither
- * the source nor, while no other context grows, the system is asked for anything.  Whole aligned 16 KiB of it are used.  Its bytes need not be zero; it is left as it is. */
+ * the source nor, while no other context grows, the system is asked for anything.  Whole aligned 16 KiB of it are used.  Its bytes need not be zero; it is left as it is.
+ * EINVAL: the memory is this library's own, of its malloc. */
 typedef struct ctxalloc_user_source {
     ctxalloc_source source;
     void *memory;

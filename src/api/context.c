@@ -77,13 +77,24 @@ static void *fail(int error)
 /* What a source must have; what it may lack is NULL. */
 static bool source_is_good(const ctxalloc_source *source)
 {
-    return source->size >= sizeof *source && !(source->flags & ~(CTXALLOC_SOURCE_EXACT | CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY)) && (!source->move || source->renew) &&
-           (source->reserve || !(source->flags & CTXALLOC_SOURCE_DIRTY));
+    return source->size >= sizeof *source && !(source->flags & ~(CTXALLOC_SOURCE_EXACT | CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE)) && (!source->move || source->renew) &&
+           (source->reserve || !(source->flags & (CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE)));
 }
 
 _Static_assert(CTXALLOC_PREFAULT == CA_ATTRIBUTE_PREFAULT && CTXALLOC_LOCK == CA_ATTRIBUTE_LOCK && CTXALLOC_NODUMP == CA_ATTRIBUTE_NODUMP &&
                    CTXALLOC_WIPEONFORK == CA_ATTRIBUTE_WIPEONFORK,
                "attributes");
+
+/* Why it cannot be had. */
+static int busy(const ca_context *c)
+{
+    return CA_LOAD(&c->frozen) ? EPERM : EBUSY;
+}
+
+static int refusal(const ca_context *c)
+{
+    return c && CA_LOAD(&c->frozen) ? EPERM : ENOMEM;
+}
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
@@ -134,7 +145,7 @@ CA_NOINLINE static ctxalloc_context *switch_slow(ctxalloc_context *to)
     int error;
     if (!resolve(to, &c, &error))
         return fail(error);
-    return ca_context_switch(c) ? outside(from) : fail(EBUSY);
+    return ca_context_switch(c) ? outside(from) : fail(busy(c));
 }
 
 /* ca_context_switch without its rare cases: first switches, errors, threads that have no heap yet. */
@@ -173,6 +184,15 @@ API int ctxalloc_reset(ctxalloc_context *handle)
     ca_context *c;
     int error = resolve_context(handle, &c);
     return error ? error : ca_context_reset(c);
+}
+
+API int ctxalloc_freeze(ctxalloc_context *handle, bool freeze)
+{
+    ca_context *c;
+    int error = resolve_context(handle, &c);
+    if (error || (c->flags & CA_CONTEXT_OWN))
+        return error ? error : EINVAL;
+    return freeze ? ca_context_freeze(c) : ca_context_thaw(c) ? 0 : ENOMEM;
 }
 
 API int ctxalloc_destroy(ctxalloc_context *handle)
@@ -277,7 +297,7 @@ API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
     run_frame frame __attribute__((cleanup(frame_leave))) = {.before = ca_context_current(), .done = true};
     frame.listed = on_own_stack(&frame);
     if (!ca_context_switch(c))
-        return fail(EBUSY);
+        return fail(busy(c));
     frame.done = false;
     if (frame.listed)
         _pthread_cleanup_push(&frame.buffer, frame_restore, &frame);
@@ -361,7 +381,7 @@ API void *ctxalloc_memalign(ctxalloc_context *handle, size_t align, size_t size)
     if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
         return fail(ENOMEM);
     void *p = ca_front_malloc_for(c, size, align);
-    return p ? p : fail(ENOMEM);
+    return p ? p : fail(refusal(c));
 }
 
 API void *ctxalloc_malloc(ctxalloc_context *handle, size_t size)
@@ -371,7 +391,7 @@ API void *ctxalloc_malloc(ctxalloc_context *handle, size_t size)
     if (CA_UNLIKELY(!resolve(handle, &c, &error)))
         return fail(error);
     void *p = CA_LIKELY(size <= CA_MAX_SIZE) ? ca_front_malloc_for(c, size, CA_GRANULE) : NULL;
-    return CA_LIKELY(p != NULL) ? p : fail(ENOMEM);
+    return CA_LIKELY(p != NULL) ? p : fail(refusal(c));
 }
 
 API void *ctxalloc_calloc(ctxalloc_context *handle, size_t count, size_t size)

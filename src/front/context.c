@@ -412,7 +412,7 @@ static bool adopted_has_live(ca_context *c)
 static bool refuses(ca_context *c)
 {
     bool strict = c->state == CA_CONTEXT_LIVE && c->escape == CA_ESCAPE_REFUSE;
-    if (ca_context_is_elsewhere(c) || (strict && has_live(c)))
+    if (ca_context_is_elsewhere(c) || !ca_context_thaw(c) || (strict && has_live(c)))
         return true;
     for (ca_context *child = c->child; child; child = child->next)
         if (refuses(child) || (strict && child->state == CA_CONTEXT_ADOPTED && adopted_has_live(child)))
@@ -622,7 +622,7 @@ static void flush_home(void)
 CA_INLINE bool end_quickly(ca_context *c)
 {
     uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | !(c->holder & (CA_HOLDER_LEFT | CA_HOLDER_NEW)) | (c->holder == CA_HOLDER_NEW_BUSY) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
-                   c->huge_count | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
+                   c->huge_count | (uintptr_t)c->bump.zone | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
     ca_heap *home = ca_thread_home();
     if (odd || !home || home->warm_count[SHORT] >= WARM_MOST)
         return false;
@@ -650,7 +650,7 @@ int ca_context_destroy(ca_context *c)
     } else if (CA_LIKELY(end_quickly(c))) {
         return 0;
     }
-    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !ca_context_is_elsewhere(c);
+    bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !ca_context_is_elsewhere(c) && !c->frozen;
     if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
         return EINVAL;
     if (CA_UNLIKELY(!plain)) {
@@ -667,7 +667,7 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
-    if (ca_context_is_elsewhere(c))
+    if (ca_context_is_elsewhere(c) || !ca_context_thaw(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();
@@ -681,7 +681,7 @@ int ca_context_reset(ca_context *c)
         callbacks_call(c, CA_ON_RESET);
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
-    ca_context_drop(c, true);
+    ca_context_drop(c, !c->runs.zone);
     return 0;
 }
 
@@ -692,7 +692,7 @@ static int saves_ready(ca_context *c)
 {
     if (!c->heap)
         return EINVAL;
-    if (ca_context_is_elsewhere(c))
+    if (ca_context_is_elsewhere(c) || CA_LOAD(&c->frozen))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();

@@ -30,6 +30,10 @@ enum ca_escape { CA_ESCAPE_FREE, CA_ESCAPE_REFUSE, CA_ESCAPE_ADOPT };
 ca_context *ca_context_create(const ca_context_settings *settings);
 /* 0, or an errno value: EBUSY when another thread has it or one below it, or a policy refuses. */
 int ca_context_destroy(ca_context *context);
+/* Its memory is read-only until it thaws; nothing is allocated meanwhile. 0, EBUSY: it is current somewhere; ENOTSUP: a kind that has no heap, or check=full; ENOMEM. */
+int ca_context_freeze(ca_context *context);
+/* Of any context; false: the kernel refused, and it is frozen still. */
+bool ca_context_thaw(ca_context *context);
 /* All blocks cease to be; EBUSY when another thread has it. Contexts below are destroyed. */
 int ca_context_reset(ca_context *context);
 

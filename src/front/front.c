@@ -224,7 +224,7 @@ static void *dressed(void *raw, size_t size)
 {
     if (!raw)
         return NULL;
-    block b;
+    block b = {.tag = 0};
     size_t usable = block_find(raw, "malloc", &b) ? block_size(&b, raw) : 0;
     /* Engines' memory comes back as it is, and huge blocks fresh from the kernel. */
     bool look = !block_is_engines(&b) && b.tag != CA_TAG_HUGE;

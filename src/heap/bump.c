@@ -267,7 +267,7 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     }
     if (!(CA_LOAD(&w->born) >> bit & 1) || __atomic_fetch_or(&w->died, 1ULL << bit, __ATOMIC_ACQ_REL) >> bit & 1)
         return false;
-    __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -312,6 +312,15 @@ uint64_t ca_bump_live_bytes(const ca_bump *bump)
 
 /* --- all at once ------------------------------------------------------------------------------------------------------ */
 
+void ca_bump_trim(ca_bump *bump, ca_account *account, uint32_t dead)
+{
+    while (bump->kept) {
+        uint32_t number = bump->kept;
+        bump->kept = ca_chunk_at(number)->next;
+        ca_chunk_give(account, number, dead);
+    }
+}
+
 void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
 {
     uint32_t rest = bump->used;
@@ -324,11 +333,8 @@ void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
             ca_chunk_give(account, number, dead);
         }
     }
-    while (!keep && bump->kept) {
-        uint32_t number = bump->kept;
-        bump->kept = ca_chunk_at(number)->next;
-        ca_chunk_give(account, number, dead);
-    }
+    if (!keep)
+        ca_bump_trim(bump, account, dead);
     ca_pool_give_chain(&ca_region.chunks, &bump->marks);
     CA_STORE(&bump->used, 0);
     bump->chunk_bytes = keep ? bump->chunk_bytes : 0;

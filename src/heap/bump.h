@@ -82,6 +82,8 @@ CA_INLINE void ca_bump_restart(ca_bump *bump)
 
 /* Frees all. keep: the chunks stay for what comes next; otherwise they go back, but for the piece. */
 void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep);
+/* Chunks that a reset left go back. */
+void ca_bump_trim(ca_bump *bump, ca_account *account, uint32_t dead);
 /* The piece goes, too. pre: dropped, not kept. */
 void ca_bump_retire(ca_bump *bump, ca_account *account, uint32_t dead);
 /* To here, and back: all that was allocated since is freed.  The number of the mark, 0: no memory.  A mark takes a record until the bump is dropped or rolled

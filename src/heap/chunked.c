@@ -57,11 +57,12 @@ static void high_raise(ca_chunked *h, uint32_t number, char *end)
         CA_STORE(high, end);
 }
 
-/* No block of the area was ever higher. */
+/* No block of the area was ever higher. Others ask, too, while the owner moves on: `at` first, since it leaves an area after that area's mark is raised. */
 static const char *high_now(const ca_chunked *h, const area *a)
 {
-    const char *at = CA_LOAD(&h->at), *high = a->number ? CA_LOAD(&ca_chunk_at(a->number)->used_end) : CA_LOAD(&h->piece_high);
-    return at && CA_LOAD(&h->current) == a->number && at > high ? at : high;
+    const char *at = CA_LOAD_ACQUIRE(&h->at), *high = a->number ? CA_LOAD(&ca_chunk_at(a->number)->used_end) : CA_LOAD(&h->piece_high);
+    bool here = at > a->start && at <= a->start + a->granules * (size_t)CA_GRANULE;
+    return here && at > high ? at : high;
 }
 
 /* --- bits ---------------------------------------------------------------------------------------------------------- */
@@ -71,7 +72,8 @@ enum which { BOUNDARIES, LIVE, DEAD };
 static uint64_t word_load(const ca_live_word *w, enum which which)
 {
     uint64_t born = CA_LOAD_ACQUIRE(&w->born);
-    return which == BOUNDARIES ? born : which == LIVE ? born & ~CA_LOAD(&w->died) : born & CA_LOAD(&w->died);
+    uint64_t died = CA_LOAD_ACQUIRE(&w->died); /* what others did with a block comes before they freed it */
+    return which == BOUNDARIES ? born : which == LIVE ? born & ~died : born & died;
 }
 
 /* The first of a kind at or after a place; a->granules: none. */
@@ -136,7 +138,7 @@ static void run_load(ca_chunked *h, const area *a, uint32_t from, uint32_t to)
     h->area_bytes = a->granules * (size_t)CA_GRANULE;
     h->words = a->words;
     h->end = address_of(a, to);
-    h->current = a->number;
+    CA_STORE(&h->current, a->number);
     CA_STORE_RELEASE(&h->at, address_of(a, from));
 }
 
@@ -229,7 +231,7 @@ static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size
         CA_STORE(&h->piece, ca_piece_take(CA_LOAD(&h->zone), account, context));
         if (h->piece) {
             area a = area_at(h, 0);
-            h->piece_high = h->piece;
+            CA_STORE(&h->piece_high, h->piece);
             run_load(h, &a, 0, PIECE_GRANULES);
             return true;
         }
@@ -429,7 +431,7 @@ bool ca_chunked_area(const ca_chunked *h, uint32_t number, ca_area *a)
         return false;
     if (!number)
         *a = (ca_area){.start = CA_LOAD(&h->piece), .words = h->words_of_piece, .granules = PIECE_GRANULES};
-    a->end = CA_LOAD(&h->current) == number ? CA_LOAD(&h->at) : NULL;
+    a->end = CA_LOAD(&h->current) == number ? CA_LOAD_ACQUIRE(&h->at) : NULL;
     return a->start != NULL;
 }
 
@@ -437,7 +439,7 @@ bool ca_chunked_walk(const ca_chunked *h, ca_area_fn *fn, void *argument)
 {
     ca_area a;
     bool on = !ca_chunked_area(h, 0, &a) || ca_area_walk(&a, fn, argument);
-    for (uint32_t number = CA_LOAD(&h->chunks), looks = 0; on && number && ca_chunked_area(h, number, &a) && looks < CA_CHUNKS_MOST; looks++) {
+    for (uint32_t number = CA_LOAD_ACQUIRE(&h->chunks), looks = 0; on && number && ca_chunked_area(h, number, &a) && looks < CA_CHUNKS_MOST; looks++) {
         number = CA_LOAD(&ca_chunk_at(number)->next);
         on = ca_area_walk(&a, fn, argument);
     }
@@ -460,7 +462,8 @@ void ca_chunked_trim(ca_chunked *h, ca_account *account)
         h->chunk_bytes -= ca_chunk_bytes(c);
         ca_chunk_give(account, number, 1); /* any number: that something was here, see heap/verdict.c */
     }
-    h->current = h->cursor = h->chunks;
+    h->cursor = h->chunks;
+    CA_STORE(&h->current, h->chunks);
     h->cursor_place = 0;
     h->area_bytes = 0;
 }
@@ -473,7 +476,8 @@ static void piece_restart(ca_chunked *h)
     h->piece_most = 0;
     h->blocks = h->freed = h->remote = 0;
     h->failed = UINT32_MAX;
-    h->cursor = h->current = h->cursor_place = 0;
+    h->cursor = h->cursor_place = 0;
+    CA_STORE(&h->current, 0);
     h->area_bytes = 0;
     CA_STORE_RELEASE(&h->at, NULL);
     h->end = NULL;

@@ -17,8 +17,8 @@ ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p)
 
 ca_context *ca_context_resolve(ca_context *context)
 {
-    while (context && context->state == CA_CONTEXT_ADOPTED)
-        context = context->parent;
+    while (context && CA_LOAD(&context->state) == CA_CONTEXT_ADOPTED)
+        context = CA_LOAD(&context->parent);
     return context;
 }
 
@@ -78,6 +78,10 @@ ca_context *ca_context_new(uint32_t kind, ca_zone *zone)
 ca_heap *ca_context_annex_take(ca_context *c)
 {
     ca_lock_take(&c->lock);
+    if (CA_UNLIKELY(c->frozen)) {
+        ca_lock_drop(&c->lock);
+        return NULL;
+    }
     if (!c->annex)
         c->annex = ca_heap_create_for(c, &c->account, ca_context_number(c), CA_LOAD(ca_context_zone(c)));
     if (c->annex)

@@ -24,6 +24,7 @@ enum { CA_CONTEXT_NAME = 32 };
 /* Nobody ever switched to it: calls for one block, by any thread, take it by compare-and-swap (BUSY meanwhile), and so does the first switch. */
 #define CA_HOLDER_NEW ((uintptr_t)2)
 #define CA_HOLDER_NEW_BUSY ((uintptr_t)6)
+#define CA_HOLDER_FROZEN ((uintptr_t)4) /* its memory is read-only, see front/freeze.c */
 #define CA_HOLDER_SPECIAL ((uintptr_t)7)
 
 /* [X1] holder without any of CA_HOLDER_SPECIAL: that thread's current target is the context's
@@ -55,6 +56,7 @@ typedef struct ca_context {
     struct ca_context *sweep; /* the child where the next look for adopted ones without blocks begins; NULL: the first. Guarded by the tree's lock */
     uint32_t notes;        /* of a profile: its blocks there (front/profile.h) */
     struct ca_save_record *saves; /* savepoints, newest first, see heap/save.h */
+    uint32_t frozen;        /* guarded by the lock */
     char name[CA_CONTEXT_NAME];
 } ca_context;
 
@@ -113,7 +115,7 @@ void ca_context_drop(ca_context *context, bool keep);
 /* What is left goes, the record too. pre: dropped */
 void ca_context_retire(ca_context *context);
 
-/* The annex, locked; NULL: no memory, not locked. Any thread. */
+/* The annex, locked; NULL: no memory, or frozen; not locked. Any thread. */
 ca_heap *ca_context_annex_take(ca_context *context);
 void ca_context_annex_drop(ca_context *context);
 

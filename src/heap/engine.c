@@ -17,7 +17,7 @@ static bool bump_resize(ca_context *c, void *p, size_t size)
 
 static void bump_trim(ca_context *c)
 {
-    (void)c; /* nothing is unused before all of it is */
+    ca_bump_trim(&c->bump, &c->account, CA_DEAD | ca_context_number(c)); /* nothing else is unused before all of it is */
 }
 
 static void bump_drop(ca_context *c, uint32_t dead, bool keep)
@@ -67,7 +67,7 @@ static bool bump_was_block(const ca_context *c, const void *p)
 
 static bool bump_is_empty(const ca_context *c)
 {
-    return CA_LOAD(&c->bump.blocks) == CA_LOAD(&c->bump.freed);
+    return CA_LOAD_ACQUIRE(&c->bump.freed) == CA_LOAD(&c->bump.blocks); /* acquire: what others did with their blocks comes before the end */
 }
 
 static void bump_count(const ca_context *c, uint64_t *blocks, uint64_t *bytes)
@@ -147,7 +147,7 @@ static bool chunked_was_block(const ca_context *c, const void *p)
 
 static bool chunked_is_empty(const ca_context *c)
 {
-    return CA_LOAD(&c->chunked.blocks) == CA_LOAD(&c->chunked.freed);
+    return CA_LOAD_ACQUIRE(&c->chunked.freed) == CA_LOAD(&c->chunked.blocks);
 }
 
 static bool bytes_add(const void *p, size_t size, void *sum)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/os.h"
 #include "heap/context.h"
 #include "heap/live.h"
 #include "heap/placement.h"
@@ -57,6 +58,8 @@ static void *huge_alloc(ca_context *context, ca_zone *zone, uint64_t pages, uint
 {
     holder h = holder_of(context);
     uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
+    if (context && CA_UNLIKELY(CA_LOAD(&context->frozen)))
+        return NULL;
     if (!ca_account_charge(h.account, bytes))
         return NULL;
     ca_run run = ca_region_take(zone, pages, align, h.list);
@@ -76,7 +79,7 @@ static void *huge_alloc(ca_context *context, ca_zone *zone, uint64_t pages, uint
 void *ca_huge_alloc(ca_context *context, size_t size, size_t align)
 {
     size_t zero;
-    return huge_alloc(context, context->runs.zone, ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
+    return huge_alloc(context, CA_LOAD(ca_context_zone(context)), ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
 }
 
 void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
@@ -129,6 +132,8 @@ static bool huge_resize(ca_page page, size_t size)
     ca_account *account = h.account;
     if (after < before && ca_save_pins(page))
         return true; /* it may be wanted back whole */
+    if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)))
+        return false;
     if (after > before && !ca_account_charge(account, (uint64_t)(after - before) * CA_PAGE))
         return false;
     if (!ca_region_resize(page, ca_pages_for(size))) {
@@ -197,6 +202,8 @@ bool ca_huge_free(ca_page page, bool check)
         ca_huge_kill(h.context, page);
         return true;
     }
+    if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)) && !ca_os_protect(ca_region_address(page), bytes, CA_OS_READ_WRITE))
+        return true; /* nobody may have it as it is: it goes when the context does */
     huge_count(h.context, (uint64_t)-1, bytes);
     CA_STORE(&ca_region.entries[page].tag, 0);
     if (CA_UNLIKELY(ca_heap_setting.full))

@@ -45,6 +45,7 @@ _Noreturn static void pronounce_dead(const char *function, const void *p)
 /* The large block that covers the page, or NULL. */
 static const void *large_around(ca_page page)
 {
+    const ca_page bottom = ca_region_bottom(page);
     for (ca_page first = page;; first--) {
         uint32_t tag = CA_LOAD(&ca_region.entries[first].tag), class = tag & CA_TAG_CLASS_MASK;
         if (tag) {
@@ -52,7 +53,7 @@ static const void *large_around(ca_page page)
             bool covers = large && page - first < ca_large_size(first) / CA_PAGE;
             return covers ? ca_region_address(first) : NULL;
         }
-        if (first == 0)
+        if (first == bottom)
             return NULL;
     }
 }

@@ -239,7 +239,7 @@ int ca_arena_init(ctxalloc_arena *a, const ctxalloc_arena_settings *s)
     if (!a || !s || s->size < sizeof *s || !s->block_bytes || s->block_bytes % CA_PAGE || s->block_bytes > SIZE_MAX / 4 || (s->from && !s->from->reserve))
         return EINVAL;
     *a = (ctxalloc_arena){.settings = *s};
-    a->source = (ca_source){.size = sizeof a->source, .context = a, .flags = CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY, .reserve = arena_reserve,
+    a->source = (ca_source){.size = sizeof a->source, .context = a, .flags = CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE, .reserve = arena_reserve,
                             .purge = arena_purge, .release = arena_release};
     return 0;
 }

@@ -118,7 +118,7 @@ static void windows_init(ca_part *p, ca_page first, ca_page pages)
     size_t end = first + (size_t)pages;
     p->entries = window_at(ca_region.entries + first, ca_region.entries + end);
     p->runs = window_at(ca_region.runs + first / CA_CHUNK, ca_region.runs + end / CA_CHUNK);
-    p->live = window_at((char *)ca_region.live + first * LIVE_BYTES, (char *)ca_region.live + end * LIVE_BYTES);
+    p->live = window_at((char *)ca_region.live + (size_t)first * LIVE_BYTES, (char *)ca_region.live + end * LIVE_BYTES);
 }
 
 /* Makes the window usable up to `end`. */
@@ -234,6 +234,11 @@ void *ca_region_address(ca_page page)
 uint64_t ca_region_bias(void)
 {
     return ca_region.base >> CA_PAGE_SHIFT;
+}
+
+ca_page ca_region_bottom(ca_page page)
+{
+    return ca_part_of(page)->first;
 }
 
 bool ca_region_is_far(ca_page page)

@@ -26,11 +26,11 @@ typedef struct ca_window {
 } ca_window;
 
 /* [P1] pages [first, first + committed) are usable, the rest of the part is reserved
- * [P2] touched <= committed
+ * [P2] touched <= committed, but for inner parts
  * [P3] no two parts have a page number in common, but for inner parts, whose are also part 0's */
 typedef struct ca_part {
     uintptr_t base;
-    ca_page first, pages, committed, touched; /* pages 0: the record is free. touched: pages of this part ever handed out end here */
+    ca_page first, pages, committed, touched; /* pages 0: the record is free. touched: pages ever handed out end here (inner: also by the first zone) */
     ca_zone *zone;
     struct ca_part *next; /* of the zone */
     void *range;          /* what the source reserved: the part lies in it. NULL: an inner part */

@@ -250,7 +250,8 @@ static ca_part *far_extend(ca_zone *zone, uint64_t pages)
         return NULL;
     uintptr_t base = ca_round_up((uintptr_t)at, CA_CHUNK * CA_PAGE), end = (uintptr_t)at + bytes;
     uint64_t all = end > base ? (end - base) / (CA_CHUNK * CA_PAGE) * CA_CHUNK : 0;
-    ca_part *part = all && all < PAGES_MOST ? ca_part_add(zone, base, all, CA_PART_ALIGN) : NULL;
+    bool ours = ca_region_contains(at) || ca_region_contains(at + bytes - 1); /* a page has one number */
+    ca_part *part = all && all < PAGES_MOST && !ours ? ca_part_add(zone, base, all, CA_PART_ALIGN) : NULL;
     if (part) {
         part->range = at;
         part->range_bytes = bytes;
@@ -272,17 +273,20 @@ static ca_part *inner_extend(ca_zone *zone, uint64_t pages)
     if (!ca_region_is_far(run.page) &&
         (!run.mark || ca_region.source->renew(ca_region.source, ca_region_address(run.page), (size_t)run.pages * CA_PAGE)))
         part = ca_part_add_inner(zone, run.page, run.pages);
-    if (part)
-        part->outer = ca_region.runs[run.page >> CA_CHUNK_SHIFT].node;
-    else
+    if (!part) {
         ca_region_give(run.page, NULL);
+        return NULL;
+    }
+    part->outer = ca_region.runs[run.page >> CA_CHUNK_SHIFT].node;
+    if (!run.fresh) /* its memory is, its side arrays are not */
+        part->touched = run.pages;
     return part;
 }
 
 /* pre: locked. More addresses, with room for `pages`. */
 static bool zone_extend(ca_zone *zone, uint64_t pages)
 {
-    if (!ca_region_feed_nodes(&zone->free, 3, &zone->batches))
+    if ((zone->parts && (zone->source->flags & CTXALLOC_SOURCE_ONCE)) || !ca_region_feed_nodes(&zone->free, 3, &zone->batches))
         return false;
     ca_part *part = zone == &region.first ? first_extend(pages) : zone->source->reserve ? far_extend(zone, pages) : inner_extend(zone, pages);
     if (!part)

@@ -146,7 +146,9 @@ void *ca_region_address(ca_page page);
 /* Number of the page at which the region begins in the address space, which alignments of pages count from. */
 uint64_t ca_region_bias(void);
 bool ca_region_has_page(ca_page page); /* a number in use: committed */
-bool ca_region_is_far(ca_page page); /* not in the first range */
+bool ca_region_is_far(ca_page page); /* not in the first range (inner parts are) */
+/* The first page number of the part that the page is in: below it there may be no side arrays. */
+ca_page ca_region_bottom(ca_page page);
 /* Granule of an address in a further range, or UINT64_MAX: not ours. */
 ca_granule ca_region_granule_far(uintptr_t address);
 

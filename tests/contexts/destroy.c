@@ -337,7 +337,7 @@ static void n2_what_is_current_elsewhere_is_busy(void **state) {
 
 static void n11_attributes_that_are_not_there_are_refused(void **state) {
     (void)state;
-    for (unsigned bit = 0; bit < 32; bit++) {
+    for (unsigned bit = 4; bit < 32; bit++) {
         errno = 0;
         assert_null(CREATE(.flags = 1u << bit));
         assert_int_equal(errno, EINVAL);

@@ -7,7 +7,7 @@ else
 tests_unit_cmocka =
 endif
 if FAULTS
-tests_unit_faults_program = tests/unit/faults tests/unit/faults_context tests/unit/faults_numa
+tests_unit_faults_program = tests/unit/faults tests/unit/faults_context tests/unit/faults_sources tests/unit/faults_numa
 else
 tests_unit_faults_program =
 endif
@@ -24,6 +24,8 @@ tests_unit_faults_LDADD = $(top_builddir)/libcore.la
 tests_unit_faults_numa_SOURCES = tests/unit/faults_numa.c
 tests_unit_faults_numa_LDADD = $(top_builddir)/libcore.la
 tests_unit_faults_context_SOURCES = tests/unit/faults_context.c
+tests_unit_faults_sources_SOURCES = tests/unit/faults_sources.c
+tests_unit_faults_sources_LDADD = $(top_builddir)/libcore.la -lpthread
 tests_unit_faults_context_LDADD = $(top_builddir)/libcore.la -lpthread
 
 tests_unit_bin_SOURCES = tests/unit/bin.c $(tests_unit_headers)

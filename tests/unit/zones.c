@@ -43,7 +43,7 @@ static void *buffer_reserve(const ca_source *s, size_t least, size_t *bytes)
 static int setup(void **state)
 {
     (void)state;
-    return !face_start(&ca_source_mmap, (size_t)1 << 36);
+    return !face_start(&ca_source_mmap, (size_t)1 << 40);
 }
 
 static void counts_reset(void)
@@ -155,6 +155,38 @@ static void an_inner_zone_is_part_of_the_first_range(void **state)
     }
 }
 
+/* What one zone's end clears of the side arrays is its own. */
+static void a_zone_that_ends_takes_nothing_from_others(void **state)
+{
+    (void)state;
+    enum { ZONES = 6 };
+    static ca_source source[ZONES];
+    ca_zone *zone[ZONES];
+    ca_heap *heap[ZONES + 1];
+    char *block[ZONES + 1];
+    for (int i = 0; i <= ZONES; i++) {
+        if (i < ZONES) {
+            source[i] = (ca_source){sizeof source[i], NULL, 0, count_reserve, count_commit, count_purge, count_release, NULL, NULL};
+            zone[i] = ca_zone_hold(&source[i]);
+        }
+        heap[i] = ca_heap_create_for(NULL, &ca_account_process, 0, i < ZONES ? zone[i] : NULL);
+        block[i] = ca_heap_malloc(heap[i], 100);
+        assert_non_null(block[i]);
+    }
+    for (int i = ZONES - 1; i >= 0; i--) {
+        for (int j = 0; j <= i; j++)
+            assert_true(face_is_live(block[j]) && face_tag(block[j]) != 0);
+        assert_true(face_is_live(block[ZONES]) && face_tag(block[ZONES]) != 0);
+        assert_true(face_free(heap[i], block[i]));
+        ca_heap_drop(heap[i], 0, false);
+        ca_heap_retire(heap[i]);
+        ca_zone_drop(zone[i]);
+    }
+    assert_true(face_free(heap[ZONES], block[ZONES]));
+    ca_heap_drop(heap[ZONES], 0, false);
+    ca_heap_retire(heap[ZONES]);
+}
+
 static void many_zones_are_told_apart(void **state)
 {
     (void)state;
@@ -193,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_far_zone_has_memory_of_its_own_and_gives_it_back),
         cmocka_unit_test(a_zone_of_a_buffer_stays_in_it),
         cmocka_unit_test(an_inner_zone_is_part_of_the_first_range),
+        cmocka_unit_test(a_zone_that_ends_takes_nothing_from_others),
         cmocka_unit_test(many_zones_are_told_apart),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -79,7 +79,7 @@ static void *huge_alloc(ca_context *context, ca_zone *zone, uint64_t pages, uint
 void *ca_huge_alloc(ca_context *context, size_t size, size_t align)
 {
     size_t zero;
-    return huge_alloc(context, context->runs.zone, ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
+    return huge_alloc(context, CA_LOAD(ca_context_zone(context)), ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
 }
 
 void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)

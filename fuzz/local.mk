@@ -3,7 +3,7 @@
 # and have their own build of the layers, with the fuzzer's and the sanitizers' instrumentation.  malloc stays the C library's.
 fuzz_targets = fuzz/tlsf fuzz/heap fuzz/remote fuzz/options
 fuzz_targets += fuzz/engine_blocks fuzz/engine_chunks fuzz/engine_bump
-fuzz_targets += $(fuzz_ranges)
+fuzz_targets += $(fuzz_ranges) fuzz/stored
 # The public range engines, one program each of one source; their memory is the C library's malloc's.
 fuzz_ranges = fuzz/ranges_tlsf fuzz/ranges_tlsf16 fuzz/ranges_fit fuzz/ranges_fit64
 FUZZ_SECONDS = 60
@@ -46,6 +46,10 @@ fuzz_engine_chunks_SOURCES = fuzz/engine_chunks.c fuzz/fuzz.h
 fuzz_engine_chunks_CFLAGS = $(fuzz_cflags)
 fuzz_engine_chunks_LDFLAGS = $(fuzz_ldflags)
 fuzz_engine_chunks_LDADD = fuzz/libfuzzcore.la
+fuzz_stored_SOURCES = fuzz/stored.c fuzz/fuzz.h
+fuzz_stored_CFLAGS = $(fuzz_cflags)
+fuzz_stored_LDFLAGS = $(fuzz_ldflags)
+fuzz_stored_LDADD = fuzz/libfuzzcore.la
 fuzz_engine_bump_SOURCES = fuzz/engine_bump.c fuzz/fuzz.h
 fuzz_engine_bump_CFLAGS = $(fuzz_cflags)
 fuzz_engine_bump_LDFLAGS = $(fuzz_ldflags)

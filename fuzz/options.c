@@ -23,9 +23,11 @@ static void options_check(const ca_options *o)
 {
 #define CA_OPTION_WORD(key, standard, words, help) word_check(#key, o->key, words);
 #define CA_OPTION_NUMBER(key, standard, least, most, help) number_check(#key, o->key, least, most);
+#define CA_OPTION_TEXT(key, standard, form, right, help) FUZZ_CHECK(memchr(o->key, '\0', sizeof o->key), "%s does not end", #key);
 #include "base/options.def"
 #undef CA_OPTION_WORD
 #undef CA_OPTION_NUMBER
+#undef CA_OPTION_TEXT
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

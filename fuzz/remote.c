@@ -52,11 +52,11 @@ static void audit(void)
 static void begin(unsigned actor)
 {
     bool any = heap_count > owned_count();
-    ca_heap *heap = ca_heap_adopt();
+    ca_heap *heap = ca_heap_adopt(NULL, 0);
     FUZZ_CHECK((heap != NULL) == any, "%u heaps, %u owned", heap_count, owned_count());
     FUZZ_CHECK(!heap || !is_owned(heap), "a heap that has an owner");
     if (!heap) {
-        heap = ca_heap_create();
+        heap = ca_heap_create(NULL);
         FUZZ_CHECK(heap && heap_count < HEAPS, "heap %u", heap_count);
         heaps[heap_count++] = heap;
     }

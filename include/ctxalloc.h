@@ -31,6 +31,8 @@
 #include <ctxalloc/chunks.h>
 #include <ctxalloc/bump.h>
 #include <ctxalloc/source.h>
+#include <ctxalloc/numa.h>
+#include <ctxalloc/file.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -88,6 +90,7 @@ typedef struct ctxalloc_options {
     enum ctxalloc_escape escape;
     unsigned flags;               /* CTXALLOC_PREFAULT and the like */
     const ctxalloc_source *source; /* where all its memory comes from, see ctxalloc/source.h; NULL: the process's own. Not with flags, nor with CTXALLOC_ADOPT */
+    const char *numa;             /* from which nodes its memory comes, see ctxalloc/numa.h; NULL: as this thread's. Not with source or flags */
 } ctxalloc_options;
 
 /* A context, not current anywhere. NULL: the defaults. Errors: EINVAL (a field is out of range), ENOMEM (no memory, or a parent's hard limit).

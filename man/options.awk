@@ -9,7 +9,7 @@ $0 != "@OPTIONS@" { print; next }
     count = split(list, options, /CA_OPTION_/)
     for (i = 2; i <= count; i++) {
         option = options[i]
-        words = option ~ /^WORD/
+        words = option ~ /^(WORD|TEXT)/
         sub(/^[A-Z]+\(/, "", option)
         split(option, fields, /, */)
         match(option, /"[^"]*"\)/)

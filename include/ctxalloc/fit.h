@@ -9,7 +9,7 @@
  *
  * Cost: alloc, free, resize, grow, size, next_free, next_used (a step): O(log n) and at most one step for each bit of a size; reset, init:
  * O(1), whatever max_blocks is; free_largest: O(bits of a size); report: O(blocks); is_valid: O(blocks * log).
- * Metadata: at most 82 bytes for each of max_blocks (fit64: 113), and 3 KiB.
+ * Metadata: at most 79 bytes for each of max_blocks (fit64: 105), and 3 to 5 KiB.
  */
 #ifndef CTXALLOC_FIT_H
 #define CTXALLOC_FIT_H

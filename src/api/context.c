@@ -13,6 +13,8 @@
 #include "front/profile.h"
 #include "front/report.h"
 #include "heap/large.h"
+#include "heap/placement.h"
+#include "heap/stored.h"
 #include "preload/face.h"
 #include "source/shipped.h"
 
@@ -126,6 +128,13 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         }
         if (s.source && o->escape == CTXALLOC_ADOPT)
             return fail(EINVAL);
+        if (o->size > offsetof(ctxalloc_options, numa) && CA_UNLIKELY(o->numa != NULL)) {
+            if (s.source)
+                return fail(EINVAL);
+            s.source = ca_placement_source(o->numa, &error);
+            if (error)
+                return fail(error);
+        }
     }
     ca_context *c = ca_context_create(&s);
     return c ? outside(c) : fail(ENOMEM);
@@ -319,6 +328,8 @@ API bool ctxalloc_usage(ctxalloc_context *handle, ctxalloc_usage_t *u)
         usage_of_process(u);
     u->held_bytes = CA_LOAD(&a->used);
     u->peak_bytes = CA_LOAD(&a->peak);
+    if (c && c->stored)
+        u->held_bytes = u->peak_bytes = ca_stored_get_usage(c->stored).pages * CA_PAGE;
     u->soft_limit = CA_LOAD(&a->soft);
     u->hard_limit = CA_LOAD(&a->hard);
     u->refusals = CA_LOAD(&a->refusals);
@@ -469,6 +480,8 @@ API bool ctxalloc_contains(ctxalloc_context *handle, const void *p)
     if (!resolve(handle, &c, &error))
         return false;
     ca_granule g = ca_region_granule(p);
+    if (c && c->stored)
+        return ca_stored_around(p) == c->stored;
     if (c)
         return g != UINT64_MAX && ca_context_has(c, ca_granule_page(g), p);
     return ca_front_page_owner(p, &owner) && !owner;

@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #define CA_LIKELY(x) __builtin_expect(!!(x), 1)
+/* The compiler may take it for granted: only for what an invariant says, beside the code that keeps it. */
+#define CA_ASSUME(x) ((x) ? (void)0 : __builtin_unreachable())
 #define CA_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define CA_COLD __attribute__((noinline, cold))
 #define CA_NOINLINE __attribute__((noinline))

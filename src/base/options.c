@@ -2,21 +2,31 @@
 
 #include <string.h>
 
+#include "base/numa_policy.h"
 #include "base/print.h"
 
 typedef struct option {
     const char *key, *standard, *words, *help; /* words NULL: a number */
     uint64_t least, most;
     size_t where; /* offset of the value in ca_options */
+    bool (*right)(const char *text, size_t length); /* a text, which looks like `words`; NULL: none */
 } option;
 
+static bool numa_policy_is(const char *text, size_t length)
+{
+    ca_numa_policy policy;
+    return ca_numa_policy_parse(&policy, text, length);
+}
+
 static const option table[] = {
-#define CA_OPTION_WORD(key, standard, words, help) {#key, #standard, words, help, 0, 0, offsetof(ca_options, key)},
+#define CA_OPTION_WORD(key, standard, words, help) {#key, #standard, words, help, 0, 0, offsetof(ca_options, key), NULL},
 #define CA_OPTION_NUMBER(key, standard, least, most, help) \
-    {#key, #standard, NULL, help, least, most, offsetof(ca_options, key)},
+    {#key, #standard, NULL, help, least, most, offsetof(ca_options, key), NULL},
+#define CA_OPTION_TEXT(key, standard, form, right, help) {#key, #standard, form, help, 0, 0, offsetof(ca_options, key), right},
 #include "base/options.def"
 #undef CA_OPTION_WORD
 #undef CA_OPTION_NUMBER
+#undef CA_OPTION_TEXT
 };
 enum { OPTIONS = sizeof table / sizeof table[0] };
 
@@ -57,6 +67,14 @@ static bool number_parse(const char *value, size_t length, uint64_t *number)
 static bool option_set(const option *o, ca_options *options, const char *value, size_t length)
 {
     uint64_t number;
+    if (o->right) {
+        if (length >= CA_OPTION_TEXT_SIZE || !o->right(value, length))
+            return false;
+        char *to = (char *)options + o->where;
+        memset(to, 0, CA_OPTION_TEXT_SIZE);
+        memcpy(to, value, length);
+        return true;
+    }
     if (o->words) {
         int index = word_find(o->words, value, length);
         if (index < 0)

@@ -5,12 +5,16 @@
 
 #include "base/base.h"
 
+enum { CA_OPTION_TEXT_SIZE = 64 };
+
 typedef struct ca_options {
 #define CA_OPTION_WORD(key, standard, words, help) uint64_t key;
 #define CA_OPTION_NUMBER(key, standard, least, most, help) uint64_t key;
+#define CA_OPTION_TEXT(key, standard, form, right, help) char key[CA_OPTION_TEXT_SIZE];
 #include "base/options.def"
 #undef CA_OPTION_WORD
 #undef CA_OPTION_NUMBER
+#undef CA_OPTION_TEXT
 } ca_options;
 
 enum { CA_CHECK_OFF, CA_CHECK_ON, CA_CHECK_FULL };

@@ -63,6 +63,57 @@ typedef struct ca_diversion {
 bool ca_os_divert_loader(const ca_diversion *diversions, unsigned count);
 bool ca_os_secure(void);                /* AT_SECURE: do not trust the environment */
 
+/* --- NUMA: nodes are numbers; a set of nodes is `words` words of bits ------------------------------------------------ */
+
+enum ca_os_memory { CA_OS_PREFERRED, CA_OS_BIND, CA_OS_INTERLEAVE };
+/* Pages of the range that are touched from now on come from these nodes. Those that are resident stay. false: refused, or no such nodes; *error: errno. */
+bool ca_os_node_policy(void *p, size_t bytes, enum ca_os_memory memory, const uint64_t *nodes, size_t words, int *error);
+/* nodes[i]: where pages[i] is, negative: not resident (or -errno).  At most 4096 at a time. */
+bool ca_os_node_query(size_t count, void *const *pages, int *nodes, int *error);
+/* Moves pages[i] to node to[i]; nodes[i]: where it is then, or -errno. false: refused. */
+bool ca_os_node_move(size_t count, void *const *pages, const int *to, int *nodes, int *error);
+/* The node of the CPU that the thread runs on. No system call where the kernel offers that. */
+unsigned ca_os_node_here(void);
+/* Nodes that the process may have memory of. false: the kernel does not say. */
+bool ca_os_node_allowed(uint64_t *nodes, size_t words);
+/* Whether the thread was given a policy of its own (numactl). */
+bool ca_os_node_told(void);
+/* The start of a file, with a NUL after it. Returns its length, less than `size`; 0: cannot be read. */
+size_t ca_os_read_file(const char *path, char *buffer, size_t size);
+
+/* --- files ---  Calls that return int give 0 or an errno value. */
+
+enum ca_os_open { CA_OS_WRITE = 1, CA_OS_CREATE = 2, CA_OS_NEW = 4 }; /* NEW: fails where there is one already */
+enum ca_os_file_lock { CA_OS_UNLOCKED, CA_OS_LOCK_SHARED, CA_OS_LOCK_ALONE };
+
+/* A descriptor, closed on exec; negative: -errno. Only regular files: others are refused with EINVAL. */
+int ca_os_file_open(const char *path, int how, unsigned mode);
+/* A descriptor of its own (with its own locks) for the file behind another one; negative: -errno. */
+int ca_os_file_again(int fd, bool write);
+/* A file in memory that has no name; negative: -errno. */
+int ca_os_file_in_memory(const char *name);
+void ca_os_file_close(int fd);
+int ca_os_file_size(int fd, uint64_t *bytes);
+/* [from, from + bytes) of the file has storage: a store there does not fail for want of space. The file grows as needed. ENOSPC. */
+int ca_os_file_back(int fd, uint64_t from, uint64_t bytes);
+int ca_os_file_resize(int fd, uint64_t bytes);
+/* What was written and mapped is on the disk. */
+int ca_os_file_sync(int fd);
+/* The directory's entry for the path is on the disk. */
+int ca_os_directory_sync(const char *path);
+/* A lock on one byte. Of the descriptor's open file; goes when the last process that has it is gone. EAGAIN: another one's is in the way (never with `wait`). */
+int ca_os_file_set_lock(int fd, unsigned byte, enum ca_os_file_lock lock, bool wait);
+/* Another open file has a lock there. */
+bool ca_os_file_is_locked(int fd, unsigned byte);
+/* Shared mapping of the file's first bytes, which may be more than it has; at `hint` if that is free. NULL: none. */
+void *ca_os_file_map(int fd, void *hint, uint64_t bytes, bool write);
+int ca_os_file_protect(void *p, uint64_t bytes, bool write);
+/* All of it at that place. */
+int ca_os_file_read(int fd, void *to, size_t bytes, uint64_t from);
+int ca_os_file_write(int fd, const void *what, size_t bytes, uint64_t to);
+/* Text that differs from one start of the machine to the next; false: not to be had. */
+bool ca_os_boot(char text[40]);
+
 /* Files, for reports. A descriptor, or -1 with *error. A file that is there is emptied, but no link is followed. */
 int ca_os_create(const char *path, int *error);
 int ca_os_open(const char *path, int *error);

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/mempolicy.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,12 +19,13 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
+#endif
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 /* free must keep errno, and malloc sets it in the faces only: so no call here may change it. */
@@ -333,4 +337,294 @@ bool ca_os_divert_loader(const ca_diversion *d, unsigned count)
 bool ca_os_secure(void)
 {
     return getauxval(AT_SECURE) != 0;
+}
+
+/* --- files --------------------------------------------------------------------------------------------------- */
+
+/* Runs a call that gives -1 and errno, again when a signal came between. */
+#define CALL(result, call)                                 \
+    do {                                                   \
+        int saved_ = errno;                                \
+        do                                                 \
+            (result) = (call);                             \
+        while ((result) < 0 && errno == EINTR);            \
+        if ((result) < 0)                                  \
+            (result) = -errno;                             \
+        errno = saved_;                                    \
+    } while (0)
+
+/* A pipe or a device could block, or do something when it is opened: they are looked at before. */
+int ca_os_file_open(const char *path, int how, unsigned mode)
+{
+    int flags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY | ((how & CA_OS_WRITE) ? O_RDWR : O_RDONLY), fd = -EMFILE;
+    flags |= (how & (CA_OS_CREATE | CA_OS_NEW)) ? O_CREAT : 0;
+    flags |= (how & CA_OS_NEW) ? O_EXCL : 0;
+    if (fault_strikes())
+        return fd;
+    CALL(fd, open(path, flags, mode));
+    struct stat s;
+    if (fd >= 0 && (fstat(fd, &s) || !S_ISREG(s.st_mode))) {
+        ca_os_file_close(fd);
+        return -EINVAL;
+    }
+    return fd;
+}
+
+int ca_os_file_again(int fd, bool write)
+{
+    char path[32] = "/proc/self/fd/", digits[12];
+    int n = 0, at = 14;
+    for (unsigned x = (unsigned)fd; n == 0 || x; x /= 10)
+        digits[n++] = (char)('0' + x % 10);
+    while (n)
+        path[at++] = digits[--n];
+    path[at] = '\0';
+    return fd < 0 ? -EBADF : ca_os_file_open(path, write ? CA_OS_WRITE : 0, 0);
+}
+
+int ca_os_file_in_memory(const char *name)
+{
+    int fd = -EMFILE;
+    if (!fault_strikes())
+        CALL(fd, memfd_create(name, MFD_CLOEXEC));
+    return fd;
+}
+
+void ca_os_file_close(int fd)
+{
+    KEEP_ERRNO((void)close(fd));
+}
+
+int ca_os_file_size(int fd, uint64_t *bytes)
+{
+    struct stat s = {.st_size = 0};
+    int result = -EIO;
+    if (!fault_strikes())
+        CALL(result, fstat(fd, &s));
+    *bytes = result < 0 ? 0 : (uint64_t)s.st_size;
+    return -result;
+}
+
+/* Where the file system knows no fallocate: zeros in every hole. What has data is left alone. */
+static int back_by_writing(int fd, uint64_t from, uint64_t bytes)
+{
+    static const char zeros[CA_PAGE];
+    uint64_t end = from + bytes;
+    while (from < end) {
+        off_t data = lseek(fd, (off_t)from, SEEK_DATA), hole = lseek(fd, (off_t)from, SEEK_HOLE);
+        if (data == (off_t)from && hole > data) {
+            from = (uint64_t)hole;
+            continue;
+        }
+        int error = ca_os_file_write(fd, zeros, ca_size_min(CA_PAGE - from % CA_PAGE, end - from), from);
+        if (error)
+            return error;
+        from += ca_size_min(CA_PAGE - from % CA_PAGE, end - from);
+    }
+    return 0;
+}
+
+int ca_os_file_back(int fd, uint64_t from, uint64_t bytes)
+{
+    int result = -ENOSPC;
+    if (fault_strikes())
+        return ENOSPC;
+    CALL(result, fallocate(fd, 0, (off_t)from, (off_t)bytes));
+    if (result == -EOPNOTSUPP || result == -ENOSYS)
+        KEEP_ERRNO(result = -back_by_writing(fd, from, bytes));
+    return -result;
+}
+
+int ca_os_file_resize(int fd, uint64_t bytes)
+{
+    int result = -ENOSPC;
+    if (!fault_strikes())
+        CALL(result, ftruncate(fd, (off_t)bytes));
+    return -result;
+}
+
+int ca_os_file_sync(int fd)
+{
+    int result = -EIO;
+    if (!fault_strikes())
+        CALL(result, fdatasync(fd));
+    return -result;
+}
+
+int ca_os_directory_sync(const char *path)
+{
+    char directory[4096] = ".";
+    size_t length = 0, cut = 0;
+    for (; length < sizeof directory - 1 && path[length]; length++)
+        cut = path[length] == '/' ? length + 1 : cut;
+    for (size_t i = 0; i < cut; i++)
+        directory[i] = path[i];
+    directory[cut ? cut : 1] = '\0';
+    int fd, result;
+    if (fault_strikes())
+        return EIO;
+    CALL(fd, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd < 0)
+        return -fd;
+    CALL(result, fsync(fd));
+    ca_os_file_close(fd);
+    return result == -EINVAL ? 0 : -result; /* a file system without such a thing */
+}
+
+int ca_os_file_set_lock(int fd, unsigned byte, enum ca_os_file_lock lock, bool wait)
+{
+    static const short words[] = {[CA_OS_UNLOCKED] = F_UNLCK, [CA_OS_LOCK_SHARED] = F_RDLCK, [CA_OS_LOCK_ALONE] = F_WRLCK};
+    struct flock l = {.l_type = words[lock], .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+    int result = -ENOLCK;
+    if (!fault_strikes())
+        CALL(result, fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &l));
+    return result == -EACCES ? EAGAIN : -result;
+}
+
+bool ca_os_file_is_locked(int fd, unsigned byte)
+{
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+    int result;
+    CALL(result, fcntl(fd, F_OFD_GETLK, &l));
+    return result == 0 && l.l_type != F_UNLCK;
+}
+
+void *ca_os_file_map(int fd, void *hint, uint64_t bytes, bool write)
+{
+    void *p = MAP_FAILED;
+    if (!fault_strikes())
+        KEEP_ERRNO(p = mmap(hint, bytes, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED | MAP_NORESERVE, fd, 0));
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int ca_os_file_protect(void *p, uint64_t bytes, bool write)
+{
+    int result = -ENOMEM;
+    if (!fault_strikes())
+        CALL(result, mprotect(p, bytes, PROT_READ | (write ? PROT_WRITE : 0)));
+    return -result;
+}
+
+int ca_os_file_read(int fd, void *to, size_t bytes, uint64_t from)
+{
+    for (ssize_t n; bytes; bytes -= (size_t)n, from += (uint64_t)n, to = (char *)to + n) {
+        n = -EIO;
+        if (!fault_strikes())
+            CALL(n, pread(fd, to, bytes, (off_t)from));
+        if (n <= 0)
+            return n ? (int)-n : ENODATA;
+    }
+    return 0;
+}
+
+int ca_os_file_write(int fd, const void *what, size_t bytes, uint64_t to)
+{
+    for (ssize_t n; bytes; bytes -= (size_t)n, to += (uint64_t)n, what = (const char *)what + n) {
+        n = -EIO;
+        if (!fault_strikes())
+            CALL(n, pwrite(fd, what, bytes, (off_t)to));
+        if (n <= 0)
+            return n ? (int)-n : ENOSPC;
+    }
+    return 0;
+}
+
+bool ca_os_boot(char text[40])
+{
+    int fd;
+    ssize_t n = -1;
+    if (fault_strikes())
+        return false;
+    CALL(fd, open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+    if (fd < 0)
+        return false;
+    CALL(n, read(fd, text, 36));
+    ca_os_file_close(fd);
+    for (int i = n == 36 ? 36 : 0; i < 40; i++)
+        text[i] = '\0';
+    return n == 36;
+}
+
+/* --- NUMA ------------------------------------------------------------------------------------------------------- */
+
+/* A refusal by the fault injector looks like a container's. */
+static bool refused(long result, int *error)
+{
+    *error = result < 0 ? errno : 0;
+    return result < 0;
+}
+
+bool ca_os_node_policy(void *p, size_t bytes, enum ca_os_memory memory, const uint64_t *nodes, size_t words, int *error)
+{
+    static const int modes[] = {[CA_OS_PREFERRED] = MPOL_PREFERRED, [CA_OS_BIND] = MPOL_BIND, [CA_OS_INTERLEAVE] = MPOL_INTERLEAVE};
+    bool failed = true;
+    *error = EPERM;
+    if (!fault_strikes()) /* the kernel takes the number of bits to be one less than what is said */
+        KEEP_ERRNO(failed = refused(syscall(SYS_mbind, p, bytes, modes[memory], nodes, words * 64 + 1, 0), error));
+    return !failed;
+}
+
+bool ca_os_node_query(size_t count, void *const *pages, int *nodes, int *error)
+{
+    bool failed = true;
+    *error = EPERM;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = refused(syscall(SYS_move_pages, 0, count, pages, NULL, nodes, 0), error));
+    return !failed;
+}
+
+bool ca_os_node_move(size_t count, void *const *pages, const int *to, int *nodes, int *error)
+{
+    bool failed = true;
+    *error = EPERM;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = refused(syscall(SYS_move_pages, 0, count, pages, to, nodes, MPOL_MF_MOVE), error));
+    return !failed;
+}
+
+unsigned ca_os_node_here(void)
+{
+    unsigned cpu = 0, node = 0;
+    int failed;
+    KEEP_ERRNO(failed = getcpu(&cpu, &node));
+    return failed ? 0 : node;
+}
+
+bool ca_os_node_allowed(uint64_t *nodes, size_t words)
+{
+    long failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = syscall(SYS_get_mempolicy, NULL, nodes, words * 64 + 1, NULL, MPOL_F_MEMS_ALLOWED));
+    return !failed;
+}
+
+bool ca_os_node_told(void)
+{
+    int mode = MPOL_DEFAULT;
+    long failed = 1;
+    if (!fault_strikes())
+        KEEP_ERRNO(failed = syscall(SYS_get_mempolicy, &mode, NULL, 0, NULL, 0));
+    return !failed && mode != MPOL_DEFAULT;
+}
+
+size_t ca_os_read_file(const char *path, char *buffer, size_t size)
+{
+    size_t all = 0;
+    ssize_t n = -1;
+    int fd = -1;
+    if (!fault_strikes())
+        KEEP_ERRNO(fd = open(path, O_RDONLY | O_CLOEXEC));
+    while (fd >= 0 && all + 1 < size) {
+        KEEP_ERRNO(n = read(fd, buffer + all, size - 1 - all); if (n < 0 && errno == EINTR) n = INT32_MIN);
+        if (n == INT32_MIN)
+            continue;
+        if (n <= 0)
+            break;
+        all += (size_t)n;
+    }
+    if (fd >= 0)
+        KEEP_ERRNO((void)close(fd));
+    all = n < 0 ? 0 : all;
+    buffer[all] = '\0';
+    return all;
 }

@@ -39,7 +39,9 @@ CA_INLINE uint64_t ca_bin_size(unsigned bin)
 CA_INLINE unsigned ca_bin_ceil(uint64_t size)
 {
     unsigned some = size != 0;
-    return ca_bin_floor(size - some) + some; /* one past the bin of the next smaller size */
+    unsigned bin = ca_bin_floor(size - some) + some; /* one past the bin of the next smaller size */
+    CA_ASSUME(bin <= CA_BIN_COUNT);
+    return bin;
 }
 
 #endif

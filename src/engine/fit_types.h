@@ -19,20 +19,23 @@
 #define KEEP_LOOP() __asm__ volatile("")
 
 enum {
-    TREE_MOST = 32,  /* entries of a node */
-    TREE_LEAST = 12, /* but the root */
-    TREE_LEVELS = 10, /* 12^9 > 2^32 */
+    TREE_MOST = sizeof(unit) == 4 ? 28 : 20, /* entries of a node: so many fill 4 cache lines */
+    TREE_LEAST = sizeof(unit) == 4 ? 12 : 9, /* but the root */
+    TREE_LEVELS = 12, /* 9^11 > 2^32 */
     WORDS = (CA_BIN_COUNT + 63) / 64
 };
 
-/* A node of the B+ tree. An entry of an inner node: a child, and the child's first key. */
-typedef struct tree_node {
-    unit key[TREE_MOST];       /* ascending; UNIT_MAX past the end, so that a search need not stop there */
-    uint32_t value[TREE_MOST]; /* leaf: the free range, 0: used; inner: the child */
+/* A node of the B+ tree. An entry of an inner node: a child, and the child's first key.  A search reads the count and the keys, which are
+ * 2 lines, or 3, and then one of the values. */
+typedef struct CA_ALIGNED(CA_LINE) tree_node {
     uint32_t count;
     uint32_t prev, next;       /* leaves: in order; 0: none. spare: next */
     uint32_t is_leaf;          /* and in use */
+    unit key[TREE_MOST];       /* ascending; UNIT_MAX past the end, so that a search need not stop there */
+    uint32_t value[TREE_MOST]; /* leaf: the free range, 0: used; inner: the child */
 } tree_node;
+
+_Static_assert(sizeof(tree_node) == 4 * CA_LINE, "4 cache lines");
 
 /* A free block in its bin. */
 typedef struct free_range {

@@ -44,6 +44,7 @@ CA_INLINE void spare_give(ca_tlsf *t, ca_node node)
 /* --- bins ----------------------------------------------------------------------------------------- */
 
 CA_INLINE unsigned bin_count(const ca_tlsf *t) { return t->levels * CA_BIN_SECOND_LEVELS; }
+CA_INLINE unsigned word_count(const ca_tlsf *t) { return t->words; }
 CA_INLINE ca_node bin_first(const ca_tlsf *t, unsigned bin) { return t->bins[bin]; }
 CA_INLINE ca_node bin_following(const ca_tlsf *t, ca_node node) { return t->nodes[node].next_free; }
 

@@ -2,11 +2,11 @@
 #include "ctxalloc/tlsf.h"
 
 typedef uint16_t node_index;
-typedef uint32_t node_offset;
 typedef struct ctxalloc_tlsf16 tlsf;
 #define tlsf_struct ctxalloc_tlsf16
 #define TLSF(name) ctxalloc_tlsf16_##name
 #define USED_IN_NEXT 0
+#define HIGH_HALVES 0
 #define TLSF_MOST_NODES 0xffffULL
 #define TLSF_MOST_CAPACITY UINT32_MAX
 

@@ -46,10 +46,20 @@ CA_INLINE uint64_t used_bytes(uint32_t max_blocks)
     return USED_IN_NEXT ? 0 : round_line(nodes_for(max_blocks) / 8 + 8);
 }
 
+CA_INLINE uint64_t high_bytes(uint32_t max_blocks)
+{
+    return HIGH_HALVES ? round_line(nodes_for(max_blocks) * sizeof(tlsf_high)) : 0;
+}
+
+CA_INLINE uint64_t slots_bytes(uint32_t words, uint32_t max_blocks)
+{
+    return round_line(chunks_for(words, max_blocks) * CHUNK * sizeof(node_index));
+}
+
 CA_INLINE uint64_t bytes_for(uint32_t words, uint32_t max_blocks)
 {
-    return round_line(sizeof(tlsf)) + used_bytes(max_blocks) + round_line(nodes_for(max_blocks) * sizeof(tlsf_node)) +
-           round_line(chunks_for(words, max_blocks) * CHUNK * sizeof(node_index));
+    return round_line(sizeof(tlsf)) + used_bytes(max_blocks) + round_line(nodes_for(max_blocks) * sizeof(tlsf_node)) + high_bytes(max_blocks) +
+           slots_bytes(words, max_blocks);
 }
 
 size_t TLSF(memory)(uint64_t capacity, uint32_t max_blocks)
@@ -62,11 +72,12 @@ size_t TLSF(memory)(uint64_t capacity, uint32_t max_blocks)
 /* Where the parts lie; all of them in one piece, so that a copy of it is an instance after this. */
 static void parts_place(tlsf *t)
 {
-    char *at = (char *)t + round_line(sizeof *t);
+    char *at = (char *)t + round_line(sizeof *t) + slots_bytes(t->words, t->max_blocks);
     t->used = (uint64_t *)(void *)at;
     at += used_bytes(t->max_blocks);
     t->nodes = (tlsf_node *)(void *)at;
-    t->slots = (node_index *)(void *)(at + round_line(nodes_for(t->max_blocks) * sizeof(tlsf_node)));
+    at += round_line(nodes_for(t->max_blocks) * sizeof(tlsf_node));
+    t->high = HIGH_HALVES ? (tlsf_high *)(void *)at : NULL;
 }
 
 static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)
@@ -76,10 +87,13 @@ static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)
 
 CA_INLINE void node_set(tlsf *t, node_index node, uint64_t offset, uint64_t size, node_index next)
 {
-    t->nodes[node].offset = (node_offset)offset;
-    t->nodes[node].size = (node_offset)size;
-    t->nodes[node].back = 0;
-    t->nodes[node].next = next;
+#if HIGH_HALVES
+    t->high[node / NODE_STEP] = (tlsf_high){0, 0};
+#endif
+    offset_set(t, node, offset);
+    size_set(t, node, size);
+    node_at(t, node)->back = 0;
+    node_at(t, node)->next = next;
 }
 
 void TLSF(reset)(tlsf *t)
@@ -94,9 +108,9 @@ void TLSF(reset)(tlsf *t)
         t->slots[bin * CHUNK] = 0;
     }
     t->spare_list = t->chunk_list = 0;
-    t->live = 0;
-    t->fence = FIRST + 1;
-    t->fresh = FIRST + 2;
+    t->left = t->max_blocks;
+    t->fence = 2 * NODE_STEP;
+    t->fresh = 3;
     node_set(t, 0, 0, 0, 0);
     node_set(t, FIRST, 0, t->capacity, t->fence);
     node_set(t, t->fence, t->capacity, 0, 0);
@@ -118,6 +132,7 @@ tlsf *TLSF(init)(void *memory, size_t bytes, uint64_t capacity, uint32_t max_blo
     t->most = t->words == words_for(TLSF_MOST_CAPACITY) ? TLSF_MOST_CAPACITY : ca_bin_size(t->words * BINS_A_WORD) - 1;
     t->own_places = t->words * BINS_A_WORD * CHUNK;
     t->capacity = capacity;
+    t->wide = capacity > UINT32_MAX;
     t->max_blocks = max_blocks;
     t->scan_limit = UINT32_MAX;
     t->scans = 0;
@@ -153,49 +168,73 @@ tlsf *TLSF(clone_at)(const tlsf *t, void *memory, size_t bytes)
 
 /* --- blocks ------------------------------------------------------------------------------------------- */
 
+/* A handle has the node's place in the array. */
+CA_INLINE node_index node_of(ctxalloc_block block)
+{
+    return (node_index)(block.node * NODE_STEP);
+}
+
 /* The handle is that of a live block. */
 CA_INLINE bool block_is_live(const tlsf *t, ctxalloc_block block)
 {
-    return CA_LIKELY(block.node < t->fresh) && CA_LIKELY(block_is_used(t, (node_index)block.node)) &&
-           CA_LIKELY(t->nodes[block.node].offset == block.offset) && CA_LIKELY(block.node != t->fence);
+    node_index node = node_of(block);
+    return CA_LIKELY(block.node < t->fresh) && CA_LIKELY(block_is_used(t, node)) && CA_LIKELY(block_offset(t, node) == block.offset) &&
+           CA_LIKELY(node != t->fence);
 }
 
 CA_INLINE ctxalloc_block take(tlsf *t, uint64_t size, uint64_t align)
 {
-    if (CA_UNLIKELY(!size || !align || t->live == t->max_blocks))
+    if (CA_UNLIKELY(!size || !align || !t->left))
         return no_block;
     node_index node = block_alloc(t, size, align);
     if (CA_UNLIKELY(!node))
         return no_block;
-    t->live++;
-    return (ctxalloc_block){t->nodes[node].offset, node, block_next(t, node)};
+    t->left--;
+    return (ctxalloc_block){block_offset(t, node), node / NODE_STEP, block_next(t, node) / NODE_STEP};
 }
 
-ctxalloc_block TLSF(alloc)(tlsf *t, uint64_t size)
-{
-    return take(t, size, 1);
-}
-
-ctxalloc_block TLSF(alloc_aligned)(tlsf *t, uint64_t size, uint64_t align)
-{
-    return take(t, size, align);
-}
-
-int TLSF(free)(tlsf *t, ctxalloc_block block)
+CA_INLINE int give(tlsf *t, ctxalloc_block block)
 {
     __builtin_prefetch(&t->nodes[block.hint], 1); /* the block after it: the same node for as long as this one lives in one size */
     if (!block_is_live(t, block))
         return CA_EINVAL;
-    t->live--;
-    (void)block_free(t, (node_index)block.node);
+    t->left++;
+    (void)block_free(t, node_of(block));
     return 0;
+}
+
+/* Copies for offsets of 64 bits, so that those for 32 are straight. */
+
+static CA_NOINLINE ctxalloc_block take_wide(tlsf *t, uint64_t size, uint64_t align)
+{
+    return take(t, size, align);
+}
+
+static CA_NOINLINE int give_wide(tlsf *t, ctxalloc_block block)
+{
+    return give(t, block);
+}
+
+ctxalloc_block TLSF(alloc)(tlsf *t, uint64_t size)
+{
+    return is_wide(t) ? take_wide(t, size, 1) : take(t, size, 1);
+}
+
+ctxalloc_block TLSF(alloc_aligned)(tlsf *t, uint64_t size, uint64_t align)
+{
+    return is_wide(t) ? take_wide(t, size, align) : take(t, size, align);
+}
+
+int TLSF(free)(tlsf *t, ctxalloc_block block)
+{
+    return is_wide(t) ? give_wide(t, block) : give(t, block);
 }
 
 int TLSF(resize)(tlsf *t, ctxalloc_block block, uint64_t new_size, uint64_t *available)
 {
     if (!new_size || !block_is_live(t, block))
         return CA_EINVAL;
-    return block_resize(t, (node_index)block.node, new_size, available) ? 0 : CA_ENOMEM;
+    return block_resize(t, node_of(block), new_size, available) ? 0 : CA_ENOMEM;
 }
 
 int TLSF(grow)(tlsf *t, uint64_t additional)
@@ -204,21 +243,22 @@ int TLSF(grow)(tlsf *t, uint64_t additional)
         return CA_EOVERFLOW;
     if (!additional)
         return 0;
-    node_index last = t->nodes[t->fence].back;
+    node_index last = node_at(t, t->fence)->back;
     if (last) {
         bin_remove(t, last, block_size(t, last));
     } else { /* the fence becomes the new free block, with a new fence after it */
         last = t->fence;
         t->fence = spare_take(t);
-        t->nodes[last].next = t->fence;
+        node_at(t, last)->next = t->fence;
         used_clear(t, last);
         node_set(t, t->fence, 0, 0, 0);
         used_set(t, t->fence);
     }
     t->capacity += additional;
-    t->nodes[t->fence].offset = (node_offset)t->capacity;
+    t->wide = t->capacity > UINT32_MAX; /* the high halves so far are 0 */
+    offset_set(t, t->fence, t->capacity);
     t->free_total += additional;
-    t->nodes[last].size = (node_offset)(t->nodes[last].size + additional);
+    size_set(t, last, block_size(t, last) + additional);
     bin_insert(t, last, block_size(t, last));
     return 0;
 }
@@ -227,14 +267,14 @@ int TLSF(grow)(tlsf *t, uint64_t additional)
 
 uint64_t TLSF(size)(const tlsf *t, ctxalloc_block block)
 {
-    return block_is_live(t, block) ? block_size(t, (node_index)block.node) : 0;
+    return block_is_live(t, block) ? block_size(t, node_of(block)) : 0;
 }
 
 uint64_t TLSF(capacity)(const tlsf *t) { return t->capacity; }
 uint64_t TLSF(free_total)(const tlsf *t) { return t->free_total; }
-uint32_t TLSF(live)(const tlsf *t) { return t->live; }
+uint32_t TLSF(live)(const tlsf *t) { return t->max_blocks - t->left; }
 uint32_t TLSF(max_blocks)(const tlsf *t) { return t->max_blocks; }
-bool TLSF(empty)(const tlsf *t) { return !t->live; }
+bool TLSF(empty)(const tlsf *t) { return t->left == t->max_blocks; }
 uint64_t TLSF(scans)(const tlsf *t) { return t->scans; }
 void TLSF(set_scan_limit)(tlsf *t, uint32_t limit) { t->scan_limit = limit; }
 
@@ -277,14 +317,16 @@ void TLSF(report)(const tlsf *t, ctxalloc_tlsf_report_t *report)
 /* The first block at or after `node` that is used, or free. */
 static bool visit(const tlsf *t, ctxalloc_range *range, bool used)
 {
-    if (range->begun && (range->node >= t->fresh || range->node == t->fence))
+    if (range->begun && (range->node >= t->fresh || range->node == t->fence / NODE_STEP))
         return false;
-    node_index node = range->begun ? block_next(t, (node_index)range->node) : FIRST;
+    node_index node = range->begun ? block_next(t, (node_index)(range->node * NODE_STEP)) : FIRST;
     while (node && node != t->fence && block_is_used(t, node) != used)
         node = block_next(t, node);
+    if (!node)
+        node = t->fence;
     range->begun = 1;
-    range->node = node ? node : t->fence;
-    if (range->node == t->fence)
+    range->node = node / NODE_STEP;
+    if (node == t->fence)
         return false;
     range->offset = block_offset(t, node);
     range->size = block_size(t, node);
@@ -303,6 +345,11 @@ bool TLSF(next_used)(const tlsf *t, ctxalloc_range *range)
 
 /* --- audit --------------------------------------------------------------------------------------------- */
 
+CA_INLINE bool is_fresh(const tlsf *t, node_index node)
+{
+    return node / NODE_STEP >= t->fresh;
+}
+
 typedef struct audit {
     uint64_t free_total, used, free;
     uint64_t chunks;
@@ -319,7 +366,7 @@ static int bins_audit(const tlsf *t, audit *a)
             if (++a->free > t->max_blocks + 1ULL || place / CHUNK >= t->fresh_chunk)
                 return 2;
             node_index node = t->slots[place];
-            if (!node || node >= t->fresh || block_is_used(t, node) || t->nodes[node].back != place)
+            if (!node || is_fresh(t, node) || block_is_used(t, node) || node_at(t, node)->back != place)
                 return 2;
             if (ca_bin_floor(block_size(t, node)) != bin)
                 return 2;
@@ -333,16 +380,16 @@ static int blocks_audit(const tlsf *t, audit *a)
 {
     uint64_t steps = 0, free = 0;
     node_index node = FIRST, before = 0;
-    if (t->nodes[FIRST].offset != 0)
+    if (block_offset(t, FIRST) != 0)
         return 3;
     for (node_index next; node != t->fence; node = next) {
         next = block_next(t, node);
-        if (!next || next >= t->fresh || ++steps > nodes_for(t->max_blocks) || !block_size(t, node))
+        if (!next || is_fresh(t, next) || ++steps > nodes_for(t->max_blocks) || !block_size(t, node))
             return 3;
-        if ((uint64_t)t->nodes[next].offset != t->nodes[node].offset + block_size(t, node))
+        if (block_offset(t, next) != block_offset(t, node) + block_size(t, node))
             return 3;
         if (block_is_used(t, node)) {
-            if (t->nodes[node].back != before)
+            if (node_at(t, node)->back != before)
                 return 4;
             before = 0;
             a->used++;
@@ -354,9 +401,9 @@ static int blocks_audit(const tlsf *t, audit *a)
             a->free_total += block_size(t, node);
         }
     }
-    if (t->nodes[node].offset != t->capacity || !block_is_used(t, node))
+    if (block_offset(t, node) != t->capacity || !block_is_used(t, node))
         return 3;
-    if (t->nodes[node].back != before)
+    if (node_at(t, node)->back != before)
         return 4;
     return free == a->free ? 0 : 2;
 }
@@ -364,8 +411,8 @@ static int blocks_audit(const tlsf *t, audit *a)
 static int spare_audit(const tlsf *t, const audit *a)
 {
     uint64_t nodes = nodes_for(t->max_blocks) - t->fresh, chunks = a->chunks + t->words * BINS_A_WORD;
-    for (node_index node = t->spare_list; node; node = t->nodes[node].next)
-        if (node >= t->fresh || ++nodes > nodes_for(t->max_blocks) || block_is_used(t, node))
+    for (node_index node = t->spare_list; node; node = node_at(t, node)->next)
+        if (is_fresh(t, node) || ++nodes > nodes_for(t->max_blocks) || block_is_used(t, node))
             return 6;
     for (node_index chunk = t->chunk_list; chunk; chunk = t->slots[chunk])
         if (chunk / CHUNK >= t->fresh_chunk || ++chunks > t->fresh_chunk)
@@ -380,7 +427,7 @@ bool TLSF(is_valid)(const tlsf *t, int *which)
     int broken = bins_audit(t, &a);
     if (!broken)
         broken = blocks_audit(t, &a);
-    if (!broken && (a.free_total != t->free_total || a.used != t->live))
+    if (!broken && (a.free_total != t->free_total || a.used != t->max_blocks - t->left))
         broken = 5;
     if (!broken)
         broken = spare_audit(t, &a);

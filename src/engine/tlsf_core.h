@@ -8,6 +8,7 @@
  *   next_of_free                 block_next of a free block
  *   free_before, free_after      the neighbour of a used block if it is free, else 0
  *   bin_count                    bins that there are
+ *   word_count                   words of `second` to look at
  *   bin_first, bin_following     the free blocks of one bin, in any order
  *   bin_insert                   files a block of a known size as free; it is in no bin
  *   bin_remove, bin_pop          the opposite, for any block and for bin_first; the block is in no bin then, and not yet used
@@ -29,12 +30,14 @@
 CA_INLINE unsigned bin_search(const tlsf *t, unsigned bin)
 {
     unsigned word = bin / BINS_A_WORD;
-    if (CA_UNLIKELY(word >= t->words))
+    if (CA_UNLIKELY(word >= word_count(t)))
         return BIN_NONE;
     uint64_t bits = t->second[word] >> bin % BINS_A_WORD;
-    if (CA_LIKELY(bits))
+    if (CA_LIKELY(bits)) {
+        CA_ASSUME(bin + ca_bit_low(bits) < BIN_NONE); /* no need to ask whether one was found */
         return bin + ca_bit_low(bits);
-    while (++word < t->words) /* 7 times at most */
+    }
+    while (++word < word_count(t)) /* 7 times at most */
         if (t->second[word])
             return word * BINS_A_WORD + ca_bit_low(t->second[word]);
     return BIN_NONE;
@@ -125,26 +128,26 @@ CA_INLINE node_index block_alloc(tlsf *t, uint64_t size, uint64_t align)
 /* The free block that holds it now. pre: used. */
 CA_INLINE node_index block_free(tlsf *t, node_index node)
 {
-    node_index before = free_before(t, node), after = free_after(t, node), next = block_next(t, node), whole = node;
+    node_index before = free_before(t, node), after = free_after(t, node), next = block_next(t, node);
     uint64_t size = block_size(t, node);
     t->free_total += size;
+    if (after) {
+        size += block_size(t, after);
+        next = next_of_free(t, after);
+        bin_remove(t, after, block_size(t, after));
+        block_swallow(t, node, after);
+        spare_give(t, after);
+    }
     if (before) {
         size += block_size(t, before);
         bin_remove(t, before, block_size(t, before));
         block_swallow(t, before, node);
         spare_give(t, node);
-        whole = before;
+        node = before;
     }
-    if (after) {
-        size += block_size(t, after);
-        next = next_of_free(t, after);
-        bin_remove(t, after, block_size(t, after));
-        block_swallow(t, whole, after);
-        spare_give(t, after);
-    }
-    block_stretch(t, whole, size, next);
-    bin_insert(t, whole, size);
-    return whole;
+    block_stretch(t, node, size, next);
+    bin_insert(t, node, size);
+    return node;
 }
 
 /* In place. false: nothing changed. pre: used, size >= 1. */

@@ -1,6 +1,8 @@
 /* The public TLSF engines' metadata: small nodes, and each bin's blocks in arrays, not in lists through the nodes.
  *
- * A node is an offset, a size and two numbers.  After the last block comes the *fence*, a used block of no units.
+ * A node is an offset, a size and two numbers: 16 bytes, 4 to a cache line, where numbers have 32 bits.  Offsets and sizes of 64 bits
+ * have their high halves in an array of their own, which nobody reads or writes while the capacity is below 2^32; they are 0 then.
+ * After the last block comes the *fence*, a used block of no units.
  *
  *   used   back: the free block just before it, or 0      next: the block after it
  *   free   back: its place in the bins' arrays            next: the block after it (used)
@@ -14,8 +16,8 @@
  *
  * Node 0 and bin 0 hold nothing: 0 is none, and place 0 of a bin's own chunk has node 0.
  *
- * Before it is included: node_index, node_offset (the field's type), the instance as `tlsf` and its struct tag as tlsf_struct, and
- * USED_IN_NEXT (1: a used node is marked in the top bit of `next`; 0: in a bitmap of its own).
+ * Before it is included: node_index, the instance as `tlsf` and its struct tag as tlsf_struct, USED_IN_NEXT (1: a used node is marked
+ * in the lowest bit of `next`; 0: in a bitmap of its own), and HIGH_HALVES (0: offsets have 32 bits).
  */
 #ifndef CA_ENGINE_TLSF_PACKED_H
 #define CA_ENGINE_TLSF_PACKED_H
@@ -32,19 +34,24 @@
 enum { BINS_A_WORD = 64, BIN_NONE = CA_BIN_COUNT, CHUNK = 16, MOST_WORDS = (CA_BIN_COUNT + 63) / 64 };
 
 typedef struct tlsf_node {
-    node_offset offset, size;
+    uint32_t offset, size; /* units; the low halves */
     node_index back, next;
 } tlsf_node;
+
+typedef struct tlsf_high {
+    uint32_t offset, size;
+} tlsf_high;
 
 /* [P1] a bit of `second` is set iff that bin is not empty
  * [P2] a free block is in bin ca_bin_floor(size), and its back is its place there
  * [P3] the blocks from node FIRST on, by next, begin at 0, have at least 1 unit each, and end with the fence, at the capacity
  * [P4] no two neighbours are both free; a used block's back is the free block before it, or 0
- * [P5] free_total == the sum of the sizes of the free blocks; live == the number of used ones without the fence
- * [P6] no node and no chunk is lost */
+ * [P5] free_total == the sum of the sizes of the free blocks; max_blocks - left == the number of used ones without the fence
+ * [P6] no node and no chunk is lost
+ * [P7] not wide: all high halves below `fresh` are 0 */
 struct tlsf_struct {
     tlsf_node *nodes;
-    node_index *slots;   /* chunks of places */
+    tlsf_high *high;     /* of each node; NULL: HIGH_HALVES is 0 */
     uint64_t second[MOST_WORDS]; /* a bit for each bin */
     uint64_t free_total; /* units */
     uint64_t capacity;   /* units */
@@ -52,31 +59,42 @@ struct tlsf_struct {
     uint64_t bias;       /* 0 */
     uint32_t words;      /* of second, in use: bins for sizes up to `most` */
     uint64_t most;       /* units: the largest capacity that there are bins for */
+    uint16_t wide;       /* the capacity has more than 32 bits. A type of its own: no write to a node can change it */
     uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
-    uint32_t max_blocks, live;
-    uint32_t fresh;      /* nodes from here on were never used */
+    uint32_t max_blocks, left; /* left: how many more can be allocated */
+    uint32_t fresh;      /* nodes from here on (counted, not numbered) were never used */
     uint32_t fresh_chunk;
     uint32_t own_places; /* places from here on are in chunks that any bin may get */
     node_index spare_list, chunk_list, fence;
     uint64_t magic;
     uint64_t *used;      /* a bit for each node, where it is not in next */
     node_index bins[MOST_WORDS * 64];
+    CA_ALIGNED(CA_LINE) node_index slots[]; /* chunks of places */
 };
-
-enum { FIRST = 1 }; /* the block at offset 0: splits and merges keep the lower block's node */
 
 /* --- nodes ------------------------------------------------------------------------------------------- */
 
+/* Numbers of nodes ascend by NODE_STEP.  With 2, one is an address but for a scale that the processor knows (8), and its lowest bit
+ * is free for the mark. */
 #if USED_IN_NEXT
-#define NEXT_USED ((node_index)1 << (8 * sizeof(node_index) - 1))
+enum { NODE_STEP = 2 };
+#define NEXT_USED ((node_index)1)
 #else
+enum { NODE_STEP = 1 };
 #define NEXT_USED ((node_index)0)
 #endif
+
+enum { FIRST = NODE_STEP }; /* the block at offset 0: splits and merges keep the lower block's node */
+
+CA_INLINE tlsf_node *node_at(const tlsf *t, node_index node)
+{
+    return (tlsf_node *)(void *)((char *)t->nodes + (size_t)node * (sizeof(tlsf_node) / NODE_STEP));
+}
 
 CA_INLINE bool block_is_used(const tlsf *t, node_index node)
 {
 #if USED_IN_NEXT
-    return t->nodes[node].next & NEXT_USED;
+    return node_at(t, node)->next & NEXT_USED;
 #else
     return t->used[node / 64] >> node % 64 & 1;
 #endif
@@ -85,7 +103,7 @@ CA_INLINE bool block_is_used(const tlsf *t, node_index node)
 CA_INLINE void used_set(tlsf *t, node_index node)
 {
 #if USED_IN_NEXT
-    t->nodes[node].next |= NEXT_USED;
+    node_at(t, node)->next |= NEXT_USED;
 #else
     t->used[node / 64] |= 1ULL << node % 64;
 #endif
@@ -95,35 +113,56 @@ CA_INLINE void used_set(tlsf *t, node_index node)
 CA_INLINE void used_clear(tlsf *t, node_index node)
 {
 #if USED_IN_NEXT
-    t->nodes[node].next &= (node_index)~NEXT_USED;
+    node_at(t, node)->next &= (node_index)~NEXT_USED;
 #else
     t->used[node / 64] &= ~(1ULL << node % 64);
 #endif
 }
 
-CA_INLINE uint64_t block_offset(const tlsf *t, node_index node)
+/* Where a caller has asked before, this is a constant. */
+CA_INLINE bool is_wide(const tlsf *t)
 {
-    return t->nodes[node].offset;
+    return HIGH_HALVES && CA_UNLIKELY(t->wide);
 }
 
-CA_INLINE node_index block_next(const tlsf *t, node_index node)
+CA_INLINE uint64_t block_offset(const tlsf *t, node_index node)
 {
-    return (node_index)(t->nodes[node].next & (node_index)~NEXT_USED);
+    return is_wide(t) ? node_at(t, node)->offset | (uint64_t)t->high[node / NODE_STEP].offset << 32 : node_at(t, node)->offset;
 }
 
 CA_INLINE uint64_t block_size(const tlsf *t, node_index node)
 {
-    return t->nodes[node].size;
+    return is_wide(t) ? node_at(t, node)->size | (uint64_t)t->high[node / NODE_STEP].size << 32 : node_at(t, node)->size;
+}
+
+CA_INLINE void offset_set(tlsf *t, node_index node, uint64_t offset)
+{
+    node_at(t, node)->offset = (uint32_t)offset;
+    if (is_wide(t))
+        t->high[node / NODE_STEP].offset = (uint32_t)(offset >> 32);
+}
+
+CA_INLINE void size_set(tlsf *t, node_index node, uint64_t size)
+{
+    node_at(t, node)->size = (uint32_t)size;
+    if (is_wide(t))
+        t->high[node / NODE_STEP].size = (uint32_t)(size >> 32);
+}
+
+CA_INLINE node_index block_next(const tlsf *t, node_index node)
+{
+    return (node_index)(node_at(t, node)->next & (node_index)~NEXT_USED);
 }
 
 CA_INLINE node_index free_before(const tlsf *t, node_index node)
 {
-    return t->nodes[node].back;
+    return node_at(t, node)->back;
 }
 
 CA_INLINE node_index free_after(const tlsf *t, node_index node)
 {
     node_index after = block_next(t, node);
+    CA_ASSUME(after != 0); /* at last the fence */
     return block_is_used(t, after) ? 0 : after;
 }
 
@@ -136,21 +175,25 @@ CA_INLINE bool spare_is_none(const tlsf *t)
 
 CA_INLINE node_index next_of_free(const tlsf *t, node_index node)
 {
-    return t->nodes[node].next;
+    return node_at(t, node)->next;
 }
 
 CA_INLINE node_index spare_take(tlsf *t)
 {
     node_index node = t->spare_list;
-    if (CA_UNLIKELY(!node))
-        return (node_index)t->fresh++;
-    t->spare_list = t->nodes[node].next;
+    if (CA_UNLIKELY(!node)) {
+#if HIGH_HALVES
+        t->high[t->fresh] = (tlsf_high){0, 0};
+#endif
+        return (node_index)(t->fresh++ * NODE_STEP);
+    }
+    t->spare_list = node_at(t, node)->next;
     return node;
 }
 
 CA_INLINE void spare_give(tlsf *t, node_index node)
 {
-    t->nodes[node].next = t->spare_list; /* not marked used */
+    node_at(t, node)->next = t->spare_list; /* not marked used */
 #if !USED_IN_NEXT
     used_clear(t, node);
 #endif
@@ -162,6 +205,13 @@ CA_INLINE void spare_give(tlsf *t, node_index node)
 CA_INLINE unsigned bin_count(const tlsf *t)
 {
     return t->words * BINS_A_WORD;
+}
+
+/* All of them, since that is a constant: a bin that an instance does not have is empty. */
+CA_INLINE unsigned word_count(const tlsf *t)
+{
+    (void)t;
+    return MOST_WORDS;
 }
 
 CA_INLINE node_index bin_first(const tlsf *t, unsigned bin)
@@ -177,7 +227,7 @@ CA_INLINE node_index place_under(const tlsf *t, node_index place)
 
 CA_INLINE node_index bin_following(const tlsf *t, node_index node)
 {
-    return t->slots[place_under(t, t->nodes[node].back)];
+    return t->slots[place_under(t, node_at(t, node)->back)];
 }
 
 /* A chunk on top of the bin's others, which are full; its first place. */
@@ -205,21 +255,26 @@ CA_INLINE node_index chunk_pop(tlsf *t, unsigned bin, node_index chunk)
     return under;
 }
 
+/* The first place of a bin, or of a chunk: rare in a well-filled bin. */
+CA_INLINE node_index top_after(tlsf *t, unsigned bin, node_index top)
+{
+    if ((top + 1) % CHUNK == 0)
+        return chunk_push(t, top);
+    t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD; /* only an empty bin ends at a chunk's place 0 */
+    return (node_index)(top + 1);
+}
+
 /* pre: node, not marked used. */
 CA_INLINE void bin_insert(tlsf *t, node_index node, uint64_t size)
 {
     unsigned bin = ca_bin_floor(size);
-    node_index top = t->bins[bin];
-    if (CA_UNLIKELY(top % CHUNK == 0)) /* only an empty bin ends there */
-        t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD;
-    if (CA_UNLIKELY(top % CHUNK == CHUNK - 1))
-        top = chunk_push(t, top);
-    else
-        top++;
-    t->bins[bin] = top;
-    t->slots[top] = node;
-    t->nodes[node].back = top;
-    t->nodes[t->nodes[node].next].back = node;
+    node_index next = node_at(t, node)->next, top = t->bins[bin], place = (node_index)(top + 1);
+    if (CA_UNLIKELY(place % CHUNK <= 1))
+        place = top_after(t, bin, top);
+    t->bins[bin] = place;
+    t->slots[place] = node;
+    node_at(t, node)->back = place;
+    node_at(t, next)->back = node;
 }
 
 /* The topmost place goes; the one below it. */
@@ -234,17 +289,18 @@ CA_INLINE node_index bin_drop(tlsf *t, unsigned bin, node_index top)
 CA_INLINE void bin_remove(tlsf *t, node_index node, uint64_t size)
 {
     unsigned bin = ca_bin_floor(size);
-    node_index place = t->nodes[node].back, top = t->bins[bin], last = t->slots[top];
+    node_index place = node_at(t, node)->back, top = t->bins[bin], last = t->slots[top];
     t->slots[place] = last;
-    t->nodes[last].back = place;
+    node_at(t, last)->back = place;
     (void)bin_drop(t, bin, top);
 }
 
 CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
 {
     node_index top = t->bins[bin], node = t->slots[top];
+    CA_ASSUME(node != 0); /* the bin is not empty */
     top = bin_drop(t, bin, top);
-    __builtin_prefetch(&t->nodes[t->slots[top]], 1); /* whom the bin gives next */
+    __builtin_prefetch(node_at(t, t->slots[top]), 1); /* whom the bin gives next */
     return node;
 }
 
@@ -252,8 +308,8 @@ CA_INLINE node_index bin_pop(tlsf *t, unsigned bin)
 
 CA_INLINE void block_stretch(tlsf *t, node_index node, uint64_t size, node_index next)
 {
-    t->nodes[node].size = (node_offset)size;
-    t->nodes[node].next = next;
+    size_set(t, node, size);
+    node_at(t, node)->next = next;
 #if !USED_IN_NEXT
     used_clear(t, node);
 #endif
@@ -261,13 +317,13 @@ CA_INLINE void block_stretch(tlsf *t, node_index node, uint64_t size, node_index
 
 CA_INLINE void block_use(tlsf *t, node_index node, node_index before)
 {
-    t->nodes[node].back = before;
+    node_at(t, node)->back = before;
     used_set(t, node);
 }
 
 CA_INLINE void block_follows_used(tlsf *t, node_index node)
 {
-    t->nodes[block_next(t, node)].back = 0;
+    node_at(t, block_next(t, node))->back = 0;
 }
 
 CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
@@ -281,10 +337,10 @@ CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
 CA_INLINE node_index block_split(tlsf *t, node_index node, uint64_t size, uint64_t rest_size)
 {
     node_index rest = spare_take(t);
-    tlsf_node *n = &t->nodes[node], *r = &t->nodes[rest];
-    r->offset = (node_offset)(n->offset + size);
-    r->size = (node_offset)rest_size;
-    n->size = (node_offset)size;
+    tlsf_node *n = node_at(t, node), *r = node_at(t, rest);
+    offset_set(t, rest, block_offset(t, node) + size);
+    size_set(t, rest, rest_size);
+    size_set(t, node, size);
     r->next = n->next;
     n->next = rest;
 #if !USED_IN_NEXT

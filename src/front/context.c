@@ -6,10 +6,12 @@
 #include "base/check.h"
 #include "base/print.h"
 #include "front/process.h"
+#include "heap/placement.h"
 #include "front/profile.h"
 #include "front/report.h"
 #include "heap/remote.h"
 #include "heap/save.h"
+#include "heap/stored.h"
 
 enum { SHORT = CA_TARGET_SHORT - CA_TARGET_LONG, WARM_MOST = 16, /* contexts of a kind that a thread keeps for its next ones */
        SWEEP_LOOKS = 8 /* adopted contexts that are looked at when another one comes */ };
@@ -159,6 +161,8 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
     }
     if (owner == ca_context_current())
         return ca_front_plain(align, size);
+    if (owner->stored) /* has a lock of its own */
+        return ca_stored_alloc(owner->stored, size, align);
     if (!ca_context_try(owner))
         return annex_alloc(owner, size, align);
     void *p;
@@ -179,7 +183,7 @@ void *ca_context_malloc(ca_context *owner, size_t size, size_t align)
 static ca_context *warm_take(ca_heap *home, uint32_t kind)
 {
     uint32_t i = kind - CA_TARGET_LONG;
-    ca_context *c = home ? home->warm[i] : NULL;
+    ca_context *c = home && i < CA_WARM_KINDS ? home->warm[i] : NULL;
     if (c) {
         home->warm[i] = c->warm;
         home->warm_count[i]--;
@@ -190,7 +194,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->current->kind - CA_TARGET_LONG;
-    if (home && home->warm_count[i] < WARM_MOST && !c->runs.zone) {
+    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST && !c->runs.zone && CA_LOAD(ca_context_zone(c)) == CA_LOAD(&home->runs.zone)) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -270,7 +274,7 @@ CA_NOINLINE static void account_place(ca_context *c, ca_account *to)
     (void)account_move(c, to); /* with nothing: nobody refuses that */
 }
 
-static ca_context *context_make(const ca_context_settings *s, uint32_t kind)
+static ca_context *context_make(const ca_context_settings *s, uint32_t kind, const ca_heap *home)
 {
     ca_zone *zone = s->source ? ca_zone_hold(s->source) : NULL;
     if (s->source && !zone)
@@ -278,6 +282,12 @@ static ca_context *context_make(const ca_context_settings *s, uint32_t kind)
     ca_context *c = ca_context_new(kind, zone);
     if (!c && zone)
         ca_zone_drop(zone);
+    if (!c || zone || !home)
+        return c;
+    zone = CA_LOAD(&home->runs.zone); /* on the thread's node: nothing it holds, so that it can be used again */
+    if (CA_UNLIKELY(zone != NULL) && !c->heap)
+        ca_chunk_share(zone);
+    CA_STORE(ca_context_zone(c), zone);
     return c;
 }
 
@@ -289,9 +299,12 @@ ca_context *ca_context_create(const ca_context_settings *s)
         kind = CA_TARGET_LONG; /* only a heap holds freed blocks back and looks at them */
     ca_context *c = CA_LIKELY(!s->source) ? warm_take(home, kind) : NULL;
     if (CA_UNLIKELY(!c))
-        c = ca_process_start() ? context_make(s, kind) : NULL;
+        c = ca_process_start() ? context_make(s, kind, home) : NULL;
     if (CA_UNLIKELY(!c))
         return NULL;
+    c->stored = s->stored;
+    if (CA_UNLIKELY(s->stored != NULL))
+        s->stored->context = c;
     if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM))
         ca_chunked_set_unit(&c->chunked, s->block_size);
     c->account.soft = s->soft;
@@ -521,7 +534,7 @@ static void context_end(ca_context *c, bool with_parent)
             callbacks_call(c, CA_ON_RESET | CA_ON_DESTROY);
         if (ca_context_current() == c)
             (void)ca_context_switch(NULL);
-        if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT)
+        if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT && !c->stored)
             ca_report_escapes(c);
     }
     if (CA_UNLIKELY(c->saves != NULL))
@@ -660,6 +673,8 @@ int ca_context_destroy(ca_context *c)
 
 int ca_context_reset(ca_context *c)
 {
+    if (c->stored)
+        return EINVAL; /* its blocks are there to stay */
     if (ca_context_is_elsewhere(c) || !ca_context_thaw(c))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
@@ -685,7 +700,7 @@ static int saves_ready(ca_context *c)
 {
     if (!c->heap)
         return EINVAL;
-    if (ca_context_is_elsewhere(c))
+    if (ca_context_is_elsewhere(c) || CA_LOAD(&c->frozen))
         return EBUSY;
     if (CA_UNLIKELY(ca_heap_setting.full))
         ca_front_exhume();

@@ -20,6 +20,7 @@ typedef struct ca_context_settings {
     void (*on_pressure)(void *context, size_t used, void *argument);
     void *argument;
     uint32_t escape, flags;
+    struct ca_stored *stored; /* CA_TARGET_STORED */
     const ca_source *source; /* NULL: the process's */
 } ca_context_settings;
 

@@ -10,6 +10,7 @@
 #include "heap/large.h"
 #include "heap/live.h"
 #include "heap/remote.h"
+#include "heap/stored.h"
 #include "heap/verdict.h"
 
 struct ca_outsiders ca_outsiders;
@@ -206,11 +207,20 @@ static size_t block_size(const block *b, const void *p)
     return x < CA_TAG_CACHES ? ca_classes[x >> CA_TAG_CLASS_SHIFT].size : ca_large_size(ca_granule_page(b->g));
 }
 
+CA_COLD static enum ca_found stored_usable(const void *p, size_t *size, const char *function)
+{
+    ca_stored *h = ca_stored_around(p);
+    if (!h)
+        return CA_FOREIGN;
+    *size = ca_stored_usable(h, p, function);
+    return CA_OURS;
+}
+
 enum ca_found ca_front_usable(const void *p, size_t *size, const char *function)
 {
     block b;
     if (!block_find(p, function, &b))
-        return CA_FOREIGN;
+        return stored_usable(p, size, function);
     *size = block_size(&b, p);
     if (CA_UNLIKELY(ca_heap_setting.full))
         *size = ca_full_size(p, *size, function);
@@ -231,8 +241,11 @@ static void *dressed(void *raw, size_t size)
     return ca_full_dress(raw, usable, size, look);
 }
 
+/* Blocks of stored heaps wear no trailers: programs without check=full read the file, too. */
 CA_COLD static void *full_alloc(size_t size, size_t align)
 {
+    if (ca_current->kind == CA_TARGET_STORED)
+        return plain_memalign(align, size);
     return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(plain_memalign(align, size + CA_FULL_TRAILER), size);
 }
 
@@ -241,7 +254,7 @@ CA_COLD static void *full_alloc(size_t size, size_t align)
 /* p: a new block for the program, or NULL. */
 static void *noted(void *p, size_t size)
 {
-    if (p && ca_heap_setting.profile)
+    if (p && ca_heap_setting.profile && !ca_stored_around(p)) /* of the process's memory */
         ca_profile_born(p, size);
     return p;
 }
@@ -268,6 +281,8 @@ CA_COLD static void *slow_global(size_t align, size_t size)
 
 static void *full_alloc_for(ca_context *owner, size_t size, size_t align)
 {
+    if (owner && owner->stored)
+        return ca_context_malloc(owner, size, align);
     return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(ca_context_malloc(owner, size + CA_FULL_TRAILER, align), size);
 }
 
@@ -354,16 +369,26 @@ void ca_front_exhume(void)
         full_release(p);
 }
 
+/* Not of the region: of a stored heap, or foreign. */
+CA_COLD static enum ca_found stored_free(void *p, const char *function)
+{
+    ca_stored *h = ca_stored_around(p);
+    if (!h) {
+        __atomic_fetch_add(&ca_front_foreign, 1, __ATOMIC_RELAXED);
+        return CA_FOREIGN;
+    }
+    ca_stored_free(h, p, function);
+    return CA_OURS;
+}
+
 /* size: SIZE_MAX, or what the caller says that it is. */
 CA_COLD static enum ca_found full_free(void *p, size_t size, const char *function)
 {
     block b;
     if (!p)
         return CA_OURS;
-    if (!block_find(p, function, &b)) {
-        __atomic_fetch_add(&ca_front_foreign, 1, __ATOMIC_RELAXED);
-        return CA_FOREIGN;
-    }
+    if (!block_find(p, function, &b))
+        return stored_free(p, function);
     size_t usable = block_size(&b, p), made = ca_full_size(p, usable, function);
     if (size != SIZE_MAX && size != made)
         ca_verdict_text(function, p, "not of that size");
@@ -395,10 +420,8 @@ CA_INLINE enum ca_found plain_free(void *p, const char *function)
         if (ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p))
             return CA_OURS;
     }
-    if (!block_find(p, function, &b)) {
-        __atomic_fetch_add(&ca_front_foreign, 1, __ATOMIC_RELAXED);
-        return CA_FOREIGN;
-    }
+    if (!block_find(p, function, &b))
+        return stored_free(p, function);
     block_free(&b, p, function);
     return CA_OURS;
 }
@@ -406,7 +429,7 @@ CA_INLINE enum ca_found plain_free(void *p, const char *function)
 /* Of a profile: what it knows of a block goes before the block does. */
 CA_COLD static enum ca_found slow_free(void *p, size_t size, const char *function)
 {
-    if (p && ca_heap_setting.profile)
+    if (p && ca_heap_setting.profile && !ca_stored_around(p)) /* of the process's memory */
         ca_profile_died(ca_profile_detach(p));
     return ca_heap_setting.full ? full_free(p, size, function) : plain_free(p, function);
 }
@@ -512,11 +535,19 @@ static ca_context *block_owner(const block *b, const void *p)
     return ca_context_resolve(ca_context_of(ca_granule_page(b->g), b->tag, p));
 }
 
+CA_COLD static bool stored_resize(void *p, size_t size)
+{
+    ca_stored *h = ca_stored_around(p);
+    return h && ca_stored_resize(h, p, size);
+}
+
 bool ca_front_resize(void *p, size_t size)
 {
     block b;
-    if (size > CA_MAX_SIZE || !block_find(p, "ctxalloc_resize", &b))
+    if (size > CA_MAX_SIZE)
         return false;
+    if (!block_find(p, "ctxalloc_resize", &b))
+        return stored_resize(p, size);
     size_t old = block_size(&b, p);
     if (CA_UNLIKELY(ca_heap_setting.full))
         return size == ca_full_size(p, old, "ctxalloc_resize");
@@ -564,6 +595,15 @@ CA_COLD static void *full_realloc(void *p, const block *b, size_t size)
     return to;
 }
 
+CA_COLD static enum ca_found stored_realloc(void *p, size_t size, void **result)
+{
+    ca_stored *h = ca_stored_around(p);
+    if (!h)
+        return CA_FOREIGN;
+    *result = size > CA_MAX_SIZE ? NULL : ca_stored_realloc(h, p, size);
+    return CA_OURS;
+}
+
 /* NULL: no memory, the block is as it was. */
 CA_INLINE void *plain_realloc(void *p, const block *b, size_t size)
 {
@@ -597,7 +637,7 @@ enum ca_found ca_front_realloc(void *p, size_t size, void **result)
 {
     block b;
     if (!block_find(p, "realloc", &b))
-        return CA_FOREIGN;
+        return stored_realloc(p, size, result);
     if (size > CA_MAX_SIZE)
         *result = NULL;
     else
@@ -610,8 +650,10 @@ enum ca_found ca_front_realloc(void *p, size_t size, void **result)
 bool ca_front_page_owner(const void *p, struct ca_context **owner)
 {
     ca_granule g = ca_region_granule(p);
+    const ca_stored *h = g == UINT64_MAX ? ca_stored_around(p) : NULL;
+    *owner = h ? h->context : NULL;
     if (g == UINT64_MAX)
-        return false;
+        return h != NULL;
     const void *start = ca_verdict_start(p, g);
     ca_page page = ca_granule_page(start ? ca_region_granule(start) : g);
     uint32_t tag = CA_LOAD(&ca_region.entries[page].tag);
@@ -619,12 +661,25 @@ bool ca_front_page_owner(const void *p, struct ca_context **owner)
     return tag != 0;
 }
 
+CA_COLD static ca_inspection stored_inspect(const void *p)
+{
+    static const enum ca_what words[] = {[CA_STORED_NOWHERE] = CA_IS_DEAD, [CA_STORED_IS_LIVE] = CA_IS_LIVE, [CA_STORED_IS_INTERIOR] = CA_IS_INTERIOR,
+                                         [CA_STORED_IS_DEAD] = CA_IS_DEAD};
+    ca_stored *h = ca_stored_around(p);
+    if (!h)
+        return (ca_inspection){CA_IS_FOREIGN, NULL, 0, NULL};
+    ca_stored_place o = ca_stored_inspect(h, p);
+    if (words[o.what] == CA_IS_DEAD)
+        return (ca_inspection){CA_IS_DEAD, NULL, 0, NULL};
+    return (ca_inspection){words[o.what], o.start, o.size, h->context};
+}
+
 ca_inspection ca_front_inspect(const void *p)
 {
     ca_inspection found = {CA_IS_FOREIGN, NULL, 0, NULL};
     ca_granule g = ca_region_granule(p);
     if (g == UINT64_MAX)
-        return found;
+        return stored_inspect(p);
     found.what = CA_IS_DEAD;
     const void *start = ca_verdict_start(p, g);
     if (!start)

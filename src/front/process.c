@@ -1,6 +1,7 @@
 #include "front/process.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/lock.h"
@@ -14,6 +15,7 @@
 #include "front/report.h"
 #include "front/stack.h"
 #include "heap/remote.h"
+#include "source/numa.h"
 
 extern int _IO_file_doallocate(void *stream); /* the C library's; never called here */
 
@@ -42,6 +44,11 @@ static void options_read(char **environment)
     process.options_known = environment != NULL;
     ca_heap_setting.decay = (uint32_t)ca_process_options.decay;
     ca_account_process.hard = ca_process_options.limit;
+}
+
+static const ca_source *process_source(void)
+{
+    return strcmp(ca_process_options.numa, "default") ? ca_numa_start(&ca_source_mmap, ca_process_options.numa) : &ca_source_mmap;
 }
 
 /* What is asked for and cannot be had is not there; a line says so. */
@@ -75,7 +82,7 @@ static bool start(void)
     ca_class_init();
     ca_os_loader(&ca_outsiders.loader, &ca_outsiders.loader_bytes);
     ca_outsiders.stdio = (uintptr_t)&_IO_file_doallocate;
-    if (!ca_region_init(&ca_source_mmap, ca_process_options.region))
+    if (!ca_region_init(process_source(), ca_process_options.region))
         return false;
     ca_thread_init();
     return true;
@@ -135,6 +142,7 @@ __attribute__((constructor(101))) static void process_constructor(int argc, char
         return;
     if (!process.options_known) {
         options_read(environment);
+        ca_region_set_source(process_source());
         if (ca_process_options.check == CA_CHECK_FULL) /* blocks made before have no trailers */
             ca_print(2, "ctxalloc: check=full: the environment came too late, using on\n");
         if (ca_process_options.check == CA_CHECK_OFF)

@@ -9,6 +9,7 @@
 #include "front/context.h"
 #include "front/front.h"
 #include "front/process.h"
+#include "heap/placement.h"
 #include "heap/remote.h"
 
 #ifndef PTHREAD_DESTRUCTOR_ITERATIONS
@@ -47,13 +48,23 @@ void ca_thread_init(void)
     key_made = !pthread_key_create(&key, thread_end);
 }
 
+/* Of the node; what other nodes' threads left is taken when there is no memory for another heap. Before it was known that there are nodes, all were seen on node 0. */
+static ca_heap *heap_find(unsigned node)
+{
+    ca_zone *zone = ca_placement_home(node);
+    ca_heap *heap = ca_heap_adopt(zone, node ? 0 : CA_ADOPT_UNPLACED);
+    if (!heap)
+        heap = ca_heap_create(zone);
+    return heap ? heap : ca_heap_adopt(zone, CA_ADOPT_ANY);
+}
+
 CA_COLD static ca_heap *thread_attach(void)
 {
     if (!ca_process_start())
         return NULL;
-    ca_heap *heap = ca_heap_adopt();
-    if (!heap)
-        heap = ca_heap_create();
+    static bool others; /* threads before this one */
+    ca_heap *heap = heap_find(ca_numa_here(!CA_LOAD(&others)));
+    CA_STORE(&others, true);
     if (!heap)
         return NULL;
     ca_home = heap;
@@ -76,8 +87,7 @@ ca_heap *ca_thread_borrow(void)
 {
     if (!ca_process_start())
         return NULL;
-    ca_heap *heap = ca_heap_adopt();
-    return heap ? heap : ca_heap_create();
+    return heap_find(ca_numa_here(false));
 }
 
 void ca_thread_return(ca_heap *heap)

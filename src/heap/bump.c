@@ -130,8 +130,8 @@ static void piece_load(ca_bump *bump)
 
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
 {
-    if (!bump->piece && !bump->used && !bump->zone && bytes <= CA_PIECE_BYTES) {
-        CA_STORE(&bump->piece, ca_piece_take(account, context));
+    if (!bump->piece && !bump->used && bytes <= CA_PIECE_BYTES && ca_chunk_is_shared(CA_LOAD(&bump->zone))) {
+        CA_STORE(&bump->piece, ca_piece_take(CA_LOAD(&bump->zone), account, context));
         if (bump->piece) {
             piece_load(bump);
             return true;
@@ -140,9 +140,9 @@ static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size
     uint32_t number = kept_take(bump, bytes);
     if (!number) {
         uint64_t wanted = ca_size_min(ca_size_max(bump->chunk_bytes, CHUNK_LEAST), CA_CHUNK_MOST), least = ca_round_up(bytes, CA_PAGE);
-        number = ca_chunk_take(bump->zone, account, context, ca_size_max(wanted, least));
+        number = ca_chunk_take(CA_LOAD(&bump->zone), account, context, ca_size_max(wanted, least));
         if (!number && wanted > least)
-            number = ca_chunk_take(bump->zone, account, context, least);
+            number = ca_chunk_take(CA_LOAD(&bump->zone), account, context, least);
         if (!number)
             return false;
         bump->chunk_bytes += (uint64_t)ca_chunk_at(number)->pages * CA_PAGE;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "heap/heap.h"
+#include "source/numa.h"
 
 /* A page of pieces. */
 typedef struct nest {
@@ -14,12 +15,55 @@ typedef struct nest {
 } nest;
 _Static_assert(sizeof(nest) == CA_CHUNK_RECORD, "a page of pieces is one record");
 
-/* What all these contexts share: a heap whose pages are cut into chunks and pieces. */
-static struct {
+/* What these contexts share: a heap whose pages are cut into chunks and pieces.  The first is everybody's; where there are several nodes, each has one of its own. */
+typedef struct common_t {
     ca_lock lock;
     ca_heap *heap;
+    ca_zone *zone;  /* constant once known */
     uint32_t nests; /* with free pieces */
-} common;
+} common_t;
+enum { COMMONS = 32 };
+static common_t common_first;
+static common_t *commons; /* COMMONS of them, the first is not used */
+static uint32_t common_count = 1;
+
+ca_run_list ca_chunk_runs;
+
+static common_t *common_at(uint32_t place)
+{
+    return CA_LIKELY(!place) ? &common_first : &commons[place];
+}
+
+/* NULL: memory of the zone is not shared. */
+static common_t *common_for(const ca_zone *zone)
+{
+    if (CA_LIKELY(!zone))
+        return &common_first;
+    uint32_t count = CA_LOAD_ACQUIRE(&common_count);
+    for (uint32_t i = 1; i < count; i++)
+        if (commons[i].zone == zone)
+            return &commons[i];
+    return NULL;
+}
+
+bool ca_chunk_is_shared(const ca_zone *zone)
+{
+    return common_for(zone) != NULL;
+}
+
+void ca_chunk_share(ca_zone *zone)
+{
+    if (common_for(zone))
+        return;
+    ca_lock_take(&common_first.lock);
+    if (!commons)
+        commons = ca_numa_table(COMMONS * sizeof *commons);
+    if (commons && common_count < COMMONS && !common_for(zone)) {
+        commons[common_count].zone = zone;
+        CA_STORE_RELEASE(&common_count, common_count + 1);
+    }
+    ca_lock_drop(&common_first.lock);
+}
 
 static nest *nest_at(uint32_t number)
 {
@@ -37,13 +81,13 @@ static ca_page page_of(const void *p)
 }
 
 /* pre: locked. Pages of the common heap, their live words zero. */
-static ca_node common_take(uint64_t pages)
+static ca_node common_take(common_t *common, uint64_t pages)
 {
-    if (!common.heap)
-        common.heap = ca_heap_create_for(NULL, NULL, 0, NULL);
-    ca_node node = common.heap ? ca_pages_take(common.heap, pages, 1) : CA_NODE_NONE;
+    if (!common->heap)
+        common->heap = ca_heap_create_for(NULL, NULL, 0, common->zone);
+    ca_node node = common->heap ? ca_pages_take(common->heap, pages, 1) : CA_NODE_NONE;
     if (node)
-        memset(ca_live_at(ca_page_granule((ca_page)common.heap->pages.nodes[node].offset)), 0,
+        memset(ca_live_at(ca_page_granule((ca_page)common->heap->pages.nodes[node].offset)), 0,
                (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     return node;
 }
@@ -63,7 +107,8 @@ static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t numb
 
 uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
 {
-    if (zone) /* whole runs: nothing is shared with others */
+    common_t *common = common_for(zone);
+    if (!common) /* whole runs: nothing is shared with others */
         bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
     uint32_t number = ca_pool_take(&ca_region.chunks);
     ca_page pages = (ca_page)(bytes / CA_PAGE);
@@ -75,15 +120,15 @@ uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uin
     *c = (ca_chunk){.context = context, .pages = pages};
     if (!ca_account_charge(account, bytes))
         goto refused;
-    if (bytes <= CA_CHUNK_MOST && !zone) {
-        ca_lock_take(&common.lock);
-        c->node = common_take(pages);
-        c->page = c->node ? (ca_page)common.heap->pages.nodes[c->node].offset : 0;
-        ca_lock_drop(&common.lock);
+    if (bytes <= CA_CHUNK_MOST && common) {
+        ca_lock_take(&common->lock);
+        c->node = common_take(common, pages);
+        c->page = c->node ? (ca_page)common->heap->pages.nodes[c->node].offset : 0;
+        ca_lock_drop(&common->lock);
         if (!c->node)
             goto none;
     } else {
-        ca_run run = ca_region_take(zone, pages, 1, NULL);
+        ca_run run = ca_region_take(zone, pages, 1, &ca_chunk_runs);
         if (!run.pages)
             goto none;
         c->page = run.page;
@@ -110,11 +155,12 @@ void ca_chunk_give(ca_account *account, uint32_t number, uint32_t dead)
     if (ca_heap_setting.check)
         CA_STORE(&ca_heap_dropped_any, true);
     if (c->node) {
-        ca_lock_take(&common.lock);
-        ca_pages_give(common.heap, c->node);
-        ca_lock_drop(&common.lock);
+        common_t *common = common_for(ca_region_zone(c->page));
+        ca_lock_take(&common->lock);
+        ca_pages_give(common->heap, c->node);
+        ca_lock_drop(&common->lock);
     } else {
-        ca_region_give(c->page, NULL);
+        ca_region_give(c->page, &ca_chunk_runs);
     }
     ca_pool_give_list(&ca_region.chunks, number, number);
 }
@@ -126,17 +172,17 @@ static unsigned piece_index(const void *p)
     return (unsigned)(((uintptr_t)p & (CA_PAGE - 1)) / CA_PIECE_BYTES);
 }
 
-static void nest_insert(uint32_t number)
+static void nest_insert(common_t *common, uint32_t number)
 {
     nest *n = nest_at(number);
     n->prev = 0;
-    n->next = common.nests;
+    n->next = common->nests;
     if (n->next)
         nest_at(n->next)->prev = number;
-    common.nests = number;
+    common->nests = number;
 }
 
-static void nest_remove(uint32_t number)
+static void nest_remove(common_t *common, uint32_t number)
 {
     const nest *n = nest_at(number);
     if (n->next)
@@ -144,41 +190,42 @@ static void nest_remove(uint32_t number)
     if (n->prev)
         nest_at(n->prev)->next = n->next;
     else
-        common.nests = n->next;
+        common->nests = n->next;
 }
 
-static uint32_t nest_create(void)
+static uint32_t nest_create(common_t *common)
 {
     uint32_t number = ca_pool_take(&ca_region.chunks);
     if (!number)
         return 0;
-    ca_node node = common_take(1);
+    ca_node node = common_take(common, 1);
     if (!node) {
         ca_pool_give_list(&ca_region.chunks, number, number);
         return 0;
     }
-    *nest_at(number) = (nest){.page = (ca_page)common.heap->pages.nodes[node].offset, .node = node};
+    *nest_at(number) = (nest){.page = (ca_page)common->heap->pages.nodes[node].offset, .node = node};
     entries_set(nest_at(number)->page, 1, CA_TAG_NEST, number);
-    nest_insert(number);
+    nest_insert(common, number);
     return number;
 }
 
-char *ca_piece_take(ca_account *account, uint32_t context)
+char *ca_piece_take(const ca_zone *zone, ca_account *account, uint32_t context)
 {
+    common_t *common = common_for(zone);
     char *piece = NULL;
-    if (!ca_account_charge(account, CA_PIECE_BYTES))
+    if (!common || !ca_account_charge(account, CA_PIECE_BYTES))
         return NULL;
-    ca_lock_take(&common.lock);
-    uint32_t number = common.nests ? common.nests : nest_create();
+    ca_lock_take(&common->lock);
+    uint32_t number = common->nests ? common->nests : nest_create(common);
     if (number) {
         nest *n = nest_at(number);
         unsigned i = n->owner[0] ? n->owner[1] ? 2 : 1 : 0;
         CA_STORE(&n->owner[i], context);
         piece = page_start(n->page) + i * (size_t)CA_PIECE_BYTES;
         if (n->owner[0] && n->owner[1] && n->owner[2])
-            nest_remove(number);
+            nest_remove(common, number);
     }
-    ca_lock_drop(&common.lock);
+    ca_lock_drop(&common->lock);
     if (piece)
         ca_account_settle(account);
     else
@@ -191,21 +238,22 @@ void ca_piece_give(ca_account *account, char *piece, uint32_t dead)
     ca_page page = page_of(piece);
     uint32_t number = ca_region.entries[page].number;
     nest *n = nest_at(number);
+    common_t *common = common_for(ca_region_zone(page));
     ca_account_discharge(account, CA_PIECE_BYTES);
-    ca_lock_take(&common.lock);
+    ca_lock_take(&common->lock);
     bool full = n->owner[0] && n->owner[1] && n->owner[2];
     CA_STORE(&n->owner[piece_index(piece)], 0);
-    if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common.nests != number && !full) {
-        nest_remove(number);
+    if (!n->owner[0] && !n->owner[1] && !n->owner[2] && common->nests != number && !full) {
+        nest_remove(common, number);
         if (CA_UNLIKELY(ca_heap_setting.full))
             memset(page_start(page), 0, CA_PAGE);
         entries_set(page, 1, 0, dead);
-        ca_pages_give(common.heap, n->node);
+        ca_pages_give(common->heap, n->node);
         ca_pool_give_list(&ca_region.chunks, number, number);
     } else if (full) {
-        nest_insert(number);
+        nest_insert(common, number);
     }
-    ca_lock_drop(&common.lock);
+    ca_lock_drop(&common->lock);
 }
 
 uint32_t ca_chunk_owner(ca_page page, uint32_t tag, const void *p)
@@ -215,6 +263,12 @@ uint32_t ca_chunk_owner(ca_page page, uint32_t tag, const void *p)
         return CA_LOAD(&ca_chunk_at(number)->context);
     unsigned i = piece_index(p);
     return i < CA_PIECES ? CA_LOAD(&nest_at(number)->owner[i]) : 0;
+}
+
+void ca_chunk_each(uint32_t number, void (*fn)(void *start, size_t bytes, void *argument), void *argument)
+{
+    for (; number; number = ca_chunk_at(number)->next)
+        fn(ca_chunk_start(ca_chunk_at(number)), ca_chunk_bytes(ca_chunk_at(number)), argument);
 }
 
 void ca_chunk_clear(const ca_chunk *c)
@@ -268,10 +322,12 @@ const uint32_t *ca_piece_owner(uint32_t number, unsigned index)
 
 void ca_chunk_lock(void)
 {
-    ca_lock_take(&common.lock);
+    for (uint32_t i = 0; i < common_count; i++) /* only grows under the first one's */
+        ca_lock_take(&common_at(i)->lock);
 }
 
 void ca_chunk_unlock(void)
 {
-    ca_lock_drop(&common.lock);
+    for (uint32_t i = common_count; i--;)
+        ca_lock_drop(&common_at(i)->lock);
 }

@@ -49,15 +49,24 @@ CA_INLINE uint32_t ca_chunk_of(const void *p)
     return CA_LOAD(&ca_region.entries[ca_granule_page(ca_region_granule(p))].number);
 }
 
+/* Contexts whose memory comes from the zone share pages from now on, as those of the first zone (NULL) do: the zone is one of many threads' heaps, and is never
+ * dropped.  Of other zones each context has whole runs of its own. */
+void ca_chunk_share(ca_zone *zone);
+bool ca_chunk_is_shared(const ca_zone *zone);
+/* Those chunks that are runs of the region. */
+extern ca_run_list ca_chunk_runs;
+
 /* A chunk, its live words zero, charged to the account. zone: NULL: the first. bytes: whole pages. 0: no memory, or the account refuses. */
 uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes);
 /* `dead`: what the entries of its pages hold from now on. */
 void ca_chunk_give(ca_account *account, uint32_t number, uint32_t dead);
+/* Each in the list that begins with `number`; the owner. */
+void ca_chunk_each(uint32_t number, void (*fn)(void *start, size_t bytes, void *argument), void *argument);
 /* All its live words zero again. */
 void ca_chunk_clear(const ca_chunk *c);
 
-/* CA_PIECE_BYTES, 16-byte aligned. NULL: no memory, or the account refuses. */
-char *ca_piece_take(ca_account *account, uint32_t context);
+/* CA_PIECE_BYTES, 16-byte aligned. NULL: no memory, the account refuses, or memory of the zone is not shared. */
+char *ca_piece_take(const ca_zone *zone, ca_account *account, uint32_t context);
 void ca_piece_give(ca_account *account, char *piece, uint32_t dead);
 
 /* The number of the context that a page with CA_TAG_BUMP or CA_TAG_NEST belongs to, at p; 0: none. */

@@ -227,8 +227,8 @@ static uint64_t chunk_wanted(const ca_chunked *h)
 /* A new area, all of it the run in use. pre: none is */
 static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size_t bytes)
 {
-    if (!h->piece && !h->chunks && !h->zone && bytes <= CA_PIECE_BYTES) {
-        CA_STORE(&h->piece, ca_piece_take(account, context));
+    if (!h->piece && !h->chunks && bytes <= CA_PIECE_BYTES && ca_chunk_is_shared(CA_LOAD(&h->zone))) {
+        CA_STORE(&h->piece, ca_piece_take(CA_LOAD(&h->zone), account, context));
         if (h->piece) {
             area a = area_at(h, 0);
             CA_STORE(&h->piece_high, h->piece);
@@ -237,9 +237,9 @@ static bool area_take(ca_chunked *h, ca_account *account, uint32_t context, size
         }
     }
     uint64_t wanted = chunk_wanted(h), least = ca_round_up(bytes, CA_PAGE);
-    uint32_t number = ca_chunk_take(h->zone, account, context, ca_size_max(wanted, least));
+    uint32_t number = ca_chunk_take(CA_LOAD(&h->zone), account, context, ca_size_max(wanted, least));
     if (!number && wanted > least)
-        number = ca_chunk_take(h->zone, account, context, least);
+        number = ca_chunk_take(CA_LOAD(&h->zone), account, context, least);
     if (!number)
         return false;
     ca_chunk *c = ca_chunk_at(number);

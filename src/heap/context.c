@@ -83,7 +83,7 @@ ca_heap *ca_context_annex_take(ca_context *c)
         return NULL;
     }
     if (!c->annex)
-        c->annex = ca_heap_create_for(c, &c->account, ca_context_number(c), c->runs.zone);
+        c->annex = ca_heap_create_for(c, &c->account, ca_context_number(c), CA_LOAD(ca_context_zone(c)));
     if (c->annex)
         return c->annex;
     ca_lock_drop(&c->lock);

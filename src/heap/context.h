@@ -39,6 +39,7 @@ typedef struct ca_context {
         ca_bump bump;       /* short */
         ca_chunked chunked; /* medium */
     };
+    struct ca_stored *stored; /* the heap in a file */
     ca_account account;
     ca_heap *annex;       /* NULL: none yet */
     ca_run_list runs;     /* huge blocks */
@@ -53,10 +54,10 @@ typedef struct ca_context {
     uint64_t huge_count, huge_bytes;
     struct ca_context *next_of_all;
     uint64_t grown, shrunk; /* resizes in place */
-    uint32_t frozen;        /* guarded by the lock */
     struct ca_context *sweep; /* the child where the next look for adopted ones without blocks begins; NULL: the first. Guarded by the tree's lock */
     uint32_t notes;        /* of a profile: its blocks there (front/profile.h) */
     struct ca_save_record *saves; /* savepoints, newest first, see heap/save.h */
+    uint32_t frozen;        /* guarded by the lock */
     char name[CA_CONTEXT_NAME];
 } ca_context;
 
@@ -77,6 +78,12 @@ CA_INLINE ca_context *ca_context_at(uint32_t number)
 CA_INLINE uint32_t ca_context_number(const ca_context *context)
 {
     return (uint32_t)((size_t)((const char *)context - ca_region.contexts.base) / CA_CONTEXT_RECORD);
+}
+
+/* Where new memory comes from; NULL: the first zone. Atomic. */
+CA_INLINE ca_zone **ca_context_zone(ca_context *context)
+{
+    return context->heap ? &context->heap->runs.zone : context->target.kind == CA_TARGET_MEDIUM ? &context->chunked.zone : &context->bump.zone;
 }
 
 /* In the entries of pages whose blocks went with their context: this flag and the context's number. */

@@ -2,6 +2,7 @@
 
 #include "heap/context.h"
 #include "heap/large.h"
+#include "heap/stored.h"
 
 /* --- short: heap/bump.h ---------------------------------------------------------------------------------------- */
 
@@ -183,7 +184,16 @@ static const ca_engine chunked = {
 
 const ca_engine *ca_engine_of(uint32_t kind)
 {
-    return kind == CA_TARGET_SHORT ? &bump : kind == CA_TARGET_MEDIUM ? &chunked : NULL;
+    switch (kind) {
+    case CA_TARGET_SHORT:
+        return &bump;
+    case CA_TARGET_MEDIUM:
+        return &chunked;
+    case CA_TARGET_STORED:
+        return &ca_stored_engine;
+    default:
+        return NULL;
+    }
 }
 
 uint32_t ca_engine_owner(ca_page page, uint32_t tag, const void *p)

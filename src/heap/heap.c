@@ -480,11 +480,12 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     return heap;
 }
 
-ca_heap *ca_heap_create(void)
+ca_heap *ca_heap_create(ca_zone *zone)
 {
     ca_heap *heap = heap_new(NULL, CA_TARGET_HOME);
     if (!heap)
         return NULL;
+    heap->runs.zone = zone;
     ca_heap_make_home(heap);
     return heap;
 }

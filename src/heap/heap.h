@@ -40,7 +40,8 @@ enum ca_target_kind {
     CA_TARGET_HOME,   /* a thread's own heap */
     CA_TARGET_LONG,   /* the heap of a context */
     CA_TARGET_SHORT,  /* a context that only bumps a pointer (heap/bump.h) */
-    CA_TARGET_MEDIUM  /* a context that finds free granules in bitmaps (heap/chunked.h) */
+    CA_TARGET_MEDIUM, /* a context that finds free granules in bitmaps (heap/chunked.h) */
+    CA_TARGET_STORED  /* a context over a file or shared memory (heap/stored.h) */
 };
 
 /* The loaded magazine of a class. [C1] *top is the last object, or NULL when empty; top <= limit */
@@ -146,8 +147,8 @@ typedef struct ca_heap_settings {
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
 
-/* A thread's heap. NULL: no memory. */
-ca_heap *ca_heap_create(void);
+/* A thread's heap. zone: where its memory comes from, NULL: the first. NULL: no memory. */
+ca_heap *ca_heap_create(ca_zone *zone);
 /* A context's heap becomes a thread's. */
 void ca_heap_make_home(ca_heap *heap);
 /* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. `zone`: where they come from, NULL: the first. */

@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "heap/context.h"
 #include "heap/live.h"
+#include "heap/placement.h"
 #include "heap/save.h"
 
 static ca_huge_usage huge;
@@ -22,7 +23,9 @@ static void block_publish(ca_page page, uint32_t tag, uint32_t number)
         ca_live_set(ca_page_granule(page));
 }
 
-/* Who holds a huge block: its context's account and list, or the process's account and no list. */
+ca_run_list ca_huge_runs;
+
+/* Who holds a huge block: its context, or the process. */
 typedef struct holder {
     ca_context *context;
     ca_account *account;
@@ -31,7 +34,7 @@ typedef struct holder {
 
 static holder holder_of(ca_context *context)
 {
-    return context ? (holder){context, &context->account, &context->runs} : (holder){NULL, &ca_account_process, NULL};
+    return context ? (holder){context, &context->account, &context->runs} : (holder){NULL, &ca_account_process, &ca_huge_runs};
 }
 
 static holder holder_of_run(ca_page page)
@@ -83,8 +86,10 @@ void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
 {
     uint64_t pages = ca_size_max(ca_pages_for(size), 1);
     uint64_t align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
-    if (ca_large_is_huge(size, align))
-        return huge_alloc(heap->target.context, heap->runs.zone, pages, align_pages, zero);
+    if (ca_large_is_huge(size, align)) {
+        ca_placement_settle(heap);
+        return huge_alloc(heap->target.context, CA_LOAD(&heap->runs.zone), pages, align_pages, zero);
+    }
     ca_node node = ca_pages_take(heap, pages, align_pages);
     if (!node)
         return NULL;
@@ -125,10 +130,10 @@ static bool huge_resize(ca_page page, size_t size)
     ca_page before = ca_region_run_pages(page), after = (ca_page)ca_round_up(ca_pages_for(size), CA_CHUNK);
     holder h = holder_of_run(page);
     ca_account *account = h.account;
-    if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)))
-        return false;
     if (after < before && ca_save_pins(page))
         return true; /* it may be wanted back whole */
+    if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)))
+        return false;
     if (after > before && !ca_account_charge(account, (uint64_t)(after - before) * CA_PAGE))
         return false;
     if (!ca_region_resize(page, ca_pages_for(size))) {
@@ -193,12 +198,12 @@ bool ca_huge_free(ca_page page, bool check)
         return false;
     holder h = holder_of_run(page);
     uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
-    if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)) && !ca_os_protect(ca_region_address(page), bytes, CA_OS_READ_WRITE))
-        return true; /* nobody may have it as it is: it goes when the context does */
     if (CA_UNLIKELY(h.context && ca_save_pins(page))) {
         ca_huge_kill(h.context, page);
         return true;
     }
+    if (h.context && CA_UNLIKELY(CA_LOAD(&h.context->frozen)) && !ca_os_protect(ca_region_address(page), bytes, CA_OS_READ_WRITE))
+        return true; /* nobody may have it as it is: it goes when the context does */
     huge_count(h.context, (uint64_t)-1, bytes);
     CA_STORE(&ca_region.entries[page].tag, 0);
     if (CA_UNLIKELY(ca_heap_setting.full))
@@ -243,7 +248,7 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
 
 void ca_huge_disown(ca_context *context)
 {
-    ca_region_disown(&context->runs);
+    ca_region_pass(&context->runs, &ca_huge_runs);
     context->huge_count = context->huge_bytes = 0;
 }
 

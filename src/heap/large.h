@@ -34,6 +34,9 @@ void ca_huge_drop(struct ca_context *context, uint32_t dead);
 /* They are nobody's, global, from now on; the accounts are the caller's affair. */
 void ca_huge_disown(struct ca_context *context);
 
+/* Those that are outside any context. */
+extern ca_run_list ca_huge_runs;
+
 /* Huge blocks live now. */
 typedef struct ca_huge_usage {
     uint64_t bytes, count;

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "heap/heap.h"
 #include "heap/live.h"
+#include "heap/placement.h"
 #include "heap/save.h"
 
 enum {
@@ -19,7 +20,7 @@ static ca_run run_take(ca_heap *heap, uint64_t pages)
     uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
     if (!ca_account_charge(heap->account, bytes))
         return run;
-    run = ca_region_take(heap->runs.zone, pages, 1, &heap->runs);
+    run = ca_region_take(CA_LOAD(&heap->runs.zone), pages, 1, &heap->runs);
     if (!run.pages)
         ca_account_discharge(heap->account, bytes);
     else
@@ -41,6 +42,7 @@ static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
 {
     uint64_t least = extent_least(heap), wanted = ca_size_max(least, ca_size_min(heap->extent_pages / 4, CA_EXTENT_MOST));
     pages += align - 1;
+    ca_placement_settle(heap);
     ca_run run = run_take(heap, ca_size_max(wanted, pages));
     if (!run.pages && wanted > pages)
         run = run_take(heap, pages);
@@ -110,7 +112,7 @@ void ca_pages_give(ca_heap *heap, ca_node node)
     if (CA_UNLIKELY(ca_heap_setting.decay == 0)) {
         unsigned cursor = 0;
         (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
-        ca_region_purge(heap->runs.zone, 0, UINT32_MAX, UINT32_MAX);
+        ca_region_purge_all();
     }
 }
 
@@ -157,5 +159,7 @@ void ca_heap_tick(ca_heap *heap)
     if (!ca_region_tick())
         return;
     if (!ca_region_purge_tlsf(&heap->pages, &heap->purge_cursor, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST))
-        ca_region_purge(heap->runs.zone, ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
+        ca_region_purge(CA_LOAD(&heap->runs.zone), ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
+    if (CA_UNLIKELY(CA_LOAD(&heap->runs.zone) != NULL)) /* it may be nobody's by now */
+        ca_region_purge(NULL, ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
 }

@@ -230,22 +230,40 @@ bool ca_heap_claim_spent(ca_heap *heap)
            __atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_OWNED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-ca_heap *ca_heap_adopt(void)
+/* How well an abandoned heap suits a thread whose heap is to be in the zone: the least is the best. */
+enum { BEST, UNPLACED, EMPTY, UNSUITED };
+
+static unsigned suits(const ca_heap *heap, const ca_zone *zone, unsigned how)
 {
-    ca_heap *found = NULL;
-    ca_lock_take(&list.lock);
-    for (uint32_t *link = &list.abandoned; *link && !found; ) {
-        ca_heap *heap = ca_heap_at(*link);
-        uint32_t abandoned = CA_HEAP_ABANDONED;
-        if (__atomic_compare_exchange_n(&heap->state, &abandoned, CA_HEAP_OWNED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
-            *link = heap->next;
-            found = heap;
-        } else {
-            link = &heap->next; /* BUSY: being drained just now */
+    const ca_zone *its = CA_LOAD(&heap->runs.zone);
+    return its == zone ? BEST : !its && how & CA_ADOPT_UNPLACED ? UNPLACED : !CA_LOAD(&heap->extent_pages) ? EMPTY : UNSUITED;
+}
+
+/* pre: locked. The link to the best one; NULL: none. */
+static uint32_t *abandoned_find(const ca_zone *zone, unsigned how, ca_heap **found)
+{
+    for (unsigned want = BEST; want <= (how & CA_ADOPT_ANY ? UNSUITED : EMPTY); want++)
+        for (uint32_t *link = &list.abandoned; *link; link = &(*found)->next) {
+            *found = ca_heap_at(*link);
+            uint32_t abandoned = CA_HEAP_ABANDONED; /* BUSY: being drained just now */
+            if (suits(*found, zone, how) == want &&
+                __atomic_compare_exchange_n(&(*found)->state, &abandoned, CA_HEAP_OWNED, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+                return link;
         }
-    }
+    return NULL;
+}
+
+ca_heap *ca_heap_adopt(ca_zone *zone, unsigned how)
+{
+    ca_heap *heap = NULL;
+    ca_lock_take(&list.lock);
+    uint32_t *link = abandoned_find(zone, how, &heap);
+    if (link)
+        *link = heap->next;
     ca_lock_drop(&list.lock);
-    return found;
+    if (link && !(how & CA_ADOPT_ANY))
+        CA_STORE(&heap->runs.zone, zone);
+    return link ? heap : NULL;
 }
 
 void ca_heap_enlist(ca_heap *heap)

@@ -41,8 +41,10 @@ void ca_heap_globalize(ca_heap *heap);
 void ca_heap_reclaim(ca_heap *heap);
 /* The same, if nothing is in it: no page, no block on its way. */
 bool ca_heap_claim_spent(ca_heap *heap);
-/* An abandoned heap, now the caller's; NULL: there is none. */
-ca_heap *ca_heap_adopt(void);
+/* An abandoned heap, now the caller's; NULL: there is none that suits. One of the zone first, then one without memory, which comes from there then.
+ * UNPLACED: one of no zone, too; ANY: one of another zone if need be, which stays as it is. */
+enum { CA_ADOPT_UNPLACED = 1, CA_ADOPT_ANY = 2 };
+ca_heap *ca_heap_adopt(ca_zone *zone, unsigned how);
 
 /* A new heap: ca_heap_each finds it from now on. */
 void ca_heap_enlist(ca_heap *heap);

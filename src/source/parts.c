@@ -452,6 +452,8 @@ void ca_part_drop(ca_part *p)
         window_clear(&p->entries);
         window_clear(&p->live);
         (void)ca_tlsf_free(&table.numbers, p->numbers);
+    } else { /* neighbours have parts of its windows' pages.  Its numbers may be another inner part's next, and be taken for fresh */
+        memset((char *)ca_region.live + (size_t)p->first * LIVE_BYTES, 0, (size_t)p->touched * LIVE_BYTES);
     }
     CA_STORE(&p->pages, 0);
     ca_lock_drop(&table.lock);

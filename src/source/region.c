@@ -117,6 +117,15 @@ bool ca_region_init(const ca_source *source, size_t bytes)
     return false;
 }
 
+void ca_region_set_source(const ca_source *source)
+{
+    if (source == ca_region.source)
+        return;
+    ca_region.source = region.first.source = source;
+    for (ca_part *p = region.first.parts; p; p = p->next) /* all of it was touched by this thread, or not at all */
+        (void)source->commit(source, (void *)p->base, (size_t)p->committed * CA_PAGE);
+}
+
 /* --- zones ------------------------------------------------------------------------------------------------- */
 
 /* pre: the list is locked */
@@ -330,29 +339,33 @@ static ca_run_record *run_record(ca_page page)
     return &ca_region.runs[page >> CA_CHUNK_SHIFT];
 }
 
-/* pre: locked */
+/* pre: a zone is locked. */
 static void list_insert(ca_run_list *list, ca_page page)
 {
     ca_run_record *r = run_record(page);
     uint32_t number = (page >> CA_CHUNK_SHIFT) + 1;
-    r->owner = list ? list->owner : 0;
+    CA_STORE(&r->owner, list ? list->owner : 0);
     r->saved = 0;
-    r->prev = 0;
-    r->next = list ? list->first : 0;
+    r->prev = r->next = 0;
+    if (!list)
+        return;
+    ca_lock_take(&list->lock);
+    r->next = list->first;
     if (r->next)
         ca_region.runs[r->next - 1].prev = number;
-    if (list)
-        list->first = number;
+    CA_STORE(&list->first, number);
+    ca_lock_drop(&list->lock);
 }
 
-static void list_remove(ca_run_list *list, const ca_run_record *r)
+/* pre: it is locked */
+static void list_unlink(ca_run_list *list, const ca_run_record *r)
 {
     if (r->next)
         ca_region.runs[r->next - 1].prev = r->prev;
     if (r->prev)
         ca_region.runs[r->prev - 1].next = r->next;
-    else if (list)
-        list->first = r->next;
+    else
+        CA_STORE(&list->first, r->next);
 }
 
 ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list)
@@ -361,7 +374,6 @@ ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list
     pages = ca_round_up(pages, CA_CHUNK); /* so every run starts at a chunk */
     if (pages > region.most || align > region.most)
         return run;
-    CA_ASSERT(!list || list->zone == zone);
     zone = zone_or_first(zone);
     ca_lock_take(&zone->lock);
     if (ca_region_feed_nodes(&zone->free, 3, &zone->batches)) {
@@ -404,11 +416,10 @@ ca_page ca_region_run_pages(ca_page page)
     return (ca_page)region.first.free.nodes[run_node(page)].size; /* nodes are all zones'. Of a run in use: constant but for its owner */
 }
 
-/* pre: locked */
-static void run_give(ca_zone *zone, ca_page page, ca_run_list *list)
+/* pre: locked, and the run is in no list any more */
+static void run_give(ca_zone *zone, ca_page page)
 {
     ca_node node = run_node(page);
-    list_remove(list, run_record(page));
     zone->given -= zone->free.nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
         ca_region.marks[node] = CA_LOAD(&region.now);
@@ -424,41 +435,82 @@ void ca_region_give(ca_page page, ca_run_list *list)
 {
     ca_zone *zone = run_zone(page);
     ca_lock_take(&zone->lock);
-    run_give(zone, page, list);
+    if (list) {
+        ca_lock_take(&list->lock);
+        list_unlink(list, run_record(page));
+        ca_lock_drop(&list->lock);
+    }
+    run_give(zone, page);
     ca_lock_drop(&zone->lock);
 }
 
 void ca_region_give_all(ca_run_list *list)
 {
-    ca_zone *zone = zone_or_first(list->zone);
-    ca_lock_take(&zone->lock);
-    while (list->first)
-        run_give(zone, ca_region_first_run(list), list);
-    ca_lock_drop(&zone->lock);
-}
-
-void ca_region_disown(ca_run_list *list)
-{
-    ca_zone *zone = zone_or_first(list->zone);
-    ca_lock_take(&zone->lock);
-    while (list->first) {
-        ca_run_record *r = &ca_region.runs[list->first - 1];
-        list->first = r->next;
-        r->next = r->prev = 0;
-        CA_STORE(&r->owner, 0);
+    for (uint32_t first; (first = CA_LOAD(&list->first));) {
+        ca_zone *zone = run_zone((first - 1) << CA_CHUNK_SHIFT);
+        ca_lock_take(&zone->lock);
+        ca_lock_take(&list->lock);
+        for (ca_page page; (page = ca_region_first_run(list)) != UINT32_MAX && run_zone(page) == zone;) {
+            list_unlink(list, run_record(page));
+            run_give(zone, page);
+        }
+        ca_lock_drop(&list->lock);
+        ca_lock_drop(&zone->lock);
     }
-    ca_lock_drop(&zone->lock);
 }
 
-bool ca_region_list_has(const ca_run_list *list, ca_page page)
+/* Locks on lists are taken inside a zone's, any, so that whoever has all zones (fork) knows that no list is locked. */
+void ca_region_pass(ca_run_list *list, ca_run_list *to)
+{
+    ca_lock_take(&region.first.lock);
+    ca_lock_take(&list->lock);
+    ca_lock_take(&to->lock);
+    while (list->first) {
+        uint32_t number = list->first;
+        ca_run_record *r = &ca_region.runs[number - 1];
+        CA_STORE(&list->first, r->next);
+        r->next = to->first;
+        r->prev = 0;
+        if (r->next)
+            ca_region.runs[r->next - 1].prev = number;
+        CA_STORE(&to->first, number);
+        CA_STORE(&r->owner, to->owner);
+    }
+    ca_lock_drop(&to->lock);
+    ca_lock_drop(&list->lock);
+    ca_lock_drop(&region.first.lock);
+}
+
+bool ca_region_list_has(ca_run_list *list, ca_page page)
 {
     bool found = false;
-    ca_zone *zone = zone_or_first(list->zone);
+    ca_zone *zone = zone_or_first(CA_LOAD(&list->zone)); /* mostly the one that guards the sizes */
     ca_lock_take(&zone->lock);
+    ca_lock_take(&list->lock);
     for (ca_page first = ca_region_first_run(list); first != UINT32_MAX && !found; first = ca_region_next_run(first))
         found = page - first < ca_region_run_pages(first);
+    ca_lock_drop(&list->lock);
     ca_lock_drop(&zone->lock);
     return found;
+}
+
+size_t ca_region_spans(ca_run_list *list, ca_page from, ca_run_span *spans, size_t most)
+{
+    size_t n = 0;
+    ca_zone *zone = zone_or_first(CA_LOAD(&list->zone)); /* mostly the one that guards the sizes */
+    ca_lock_take(&zone->lock);
+    ca_lock_take(&list->lock);
+    for (ca_page page = ca_region_first_run(list); page != UINT32_MAX; page = ca_region_next_run(page)) {
+        if (page < from || (n == most && page > spans[n - 1].page))
+            continue;
+        size_t i = n < most ? n++ : n - 1;
+        for (; i && spans[i - 1].page > page; i--)
+            spans[i] = spans[i - 1];
+        spans[i] = (ca_run_span){page, ca_region_run_pages(page)};
+    }
+    ca_lock_drop(&list->lock);
+    ca_lock_drop(&zone->lock);
+    return n;
 }
 
 /* pre: locked, and a spare node. */

@@ -44,12 +44,18 @@ typedef struct ca_run_record {
 
 typedef struct ca_zone ca_zone;
 
-/* The runs of one owner. Guarded by their zone's lock. */
+/* The runs of one owner. Guarded by the lock in it, which is only taken while a zone's is held. */
 typedef struct ca_run_list {
     uint32_t first; /* chunk's number plus 1, 0: none */
     uint32_t owner; /* what ca_region_owner says of them; the caller's number */
-    ca_zone *zone;  /* that all of them are in; NULL: the first one */
+    ca_lock lock;
+    ca_zone *zone;  /* where the owner takes new ones from; NULL: the first one. Atomic: it may be changed while the owner runs */
 } ca_run_list;
+
+/* Of a list: its runs, by address. */
+typedef struct ca_run_span {
+    ca_page page, pages;
+} ca_run_span;
 
 typedef struct ca_region_t {
     uintptr_t base;         /* address of page 0 */
@@ -75,6 +81,9 @@ enum { CA_CHUNK = 4, CA_CHUNK_SHIFT = 2, CA_NODE_BATCH = 8, CA_NODE_BATCH_SHIFT 
 /* Once, before anything else here. `bytes`: address space wanted; less is taken where less is to be had. false: nothing to be had. */
 bool ca_region_init(const ca_source *source, size_t bytes);
 
+/* Before there is a second thread: what is committed from now on comes from another source, which can do with the addresses of the first one; what is committed is again. */
+void ca_region_set_source(const ca_source *source);
+
 /* The zone of a source, made if there is none: memory is reserved when it is first needed. For as long as it is held; the source must last as long. NULL: no memory.
  * A source without `reserve` has inner parts. */
 ca_zone *ca_zone_hold(const ca_source *source);
@@ -94,7 +103,7 @@ typedef struct ca_run {
     bool fresh;          /* never in use before */
 } ca_run;
 
-/* At least `pages`; `align`: pages, a power of two. Committed. list NULL: of no owner; otherwise zone == list->zone. */
+/* At least `pages`; `align`: pages, a power of two. Committed. list NULL: of no owner. */
 ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list);
 /* These name a run by its first page. */
 void ca_region_give(ca_page page, ca_run_list *list);
@@ -102,9 +111,11 @@ ca_page ca_region_run_pages(ca_page page);
 uint32_t ca_region_run_owner(ca_page page); /* 0: none */
 /* Gives back all runs of the list. */
 void ca_region_give_all(ca_run_list *list);
-/* The runs of the list are of no owner from now on. */
-void ca_region_disown(ca_run_list *list);
-bool ca_region_list_has(const ca_run_list *list, ca_page page);
+/* The runs of the list are in the list `to` from now on. */
+void ca_region_pass(ca_run_list *list, ca_run_list *to);
+/* Those that begin at `from` or above it, the first `most` by address. Returns how many. Any thread. Time: proportional to the list. */
+size_t ca_region_spans(ca_run_list *list, ca_page from, ca_run_span *spans, size_t most);
+bool ca_region_list_has(ca_run_list *list, ca_page page);
 /* The first page of the list's first run, and of the one after; UINT32_MAX: none. The owner's thread, nobody else changing the list. */
 ca_page ca_region_first_run(const ca_run_list *list);
 ca_page ca_region_next_run(ca_page page);

@@ -3,7 +3,7 @@
 
 if HAVE_CMOCKA
 context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks tests/contexts/saves \
-	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/adopted
+	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/adopted tests/contexts/numa
 else
 context_tests =
 endif
@@ -41,6 +41,9 @@ tests_contexts_run_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthre
 tests_contexts_fork_SOURCES = tests/contexts/fork.c $(context_headers)
 tests_contexts_fork_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_fork_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_numa_SOURCES = tests/contexts/numa.c $(context_headers)
+tests_contexts_numa_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
+tests_contexts_numa_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
 tests_contexts_adopted_SOURCES = tests/contexts/adopted.c $(context_headers)
 tests_contexts_adopted_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_adopted_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread

@@ -127,7 +127,71 @@ static const engine engines[] = {
     ENGINE_ENTRY(fit64, CTXALLOC_NONE - 1, UINT32_MAX / 4, false),
 };
 
+#ifdef ENGINE_SCALE
+/* tlsf once more, each unit being 2^ENGINE_SCALE: the same behaviour is wanted of offsets and sizes of more than 32 bits. */
+#define UP(units) ((uint64_t)(units) << ENGINE_SCALE)
+static void *scaled_create(uint64_t c, uint32_t n) { return tlsf_create(UP(c), n); }
+static size_t scaled_memory(uint64_t c, uint32_t n) { return ctxalloc_tlsf_memory(UP(c), n); }
+static void *scaled_init(void *m, size_t b, uint64_t c, uint32_t n) { return tlsf_init(m, b, UP(c), n); }
+static handle scaled_handle(handle h) { return (handle){UP(h.offset), UP(h.size), h.node, h.hint}; }
+static bool scaled_alloc(void *e, uint64_t size, uint64_t align, handle *h)
+{
+    bool done = tlsf_alloc(e, UP(size), align > 1 ? UP(align) : align, h);
+    h->offset = done ? h->offset >> ENGINE_SCALE : h->offset;
+    h->size = size;
+    return done;
+}
+static int scaled_free(void *e, handle h) { return tlsf_free(e, scaled_handle(h)); }
+static int scaled_resize(void *e, handle *h, uint64_t size, uint64_t *available)
+{
+    handle up = scaled_handle(*h);
+    int error = tlsf_resize(e, &up, UP(size), available);
+    if (available)
+        *available >>= ENGINE_SCALE;
+    h->size = error ? h->size : size;
+    return error;
+}
+static int scaled_grow(void *e, uint64_t more) { return tlsf_grow(e, UP(more)); }
+static uint64_t scaled_size(const void *e, handle h) { return tlsf_size(e, scaled_handle(h)) >> ENGINE_SCALE; }
+static uint64_t scaled_capacity(const void *e) { return tlsf_capacity(e) >> ENGINE_SCALE; }
+static uint64_t scaled_free_total(const void *e) { return tlsf_free_total(e) >> ENGINE_SCALE; }
+static uint64_t scaled_free_largest(const void *e) { return tlsf_free_largest(e) >> ENGINE_SCALE; }
+static void scaled_report(const void *e, ctxalloc_tlsf_report_t *r)
+{
+    tlsf_report(e, r);
+    r->free_total >>= ENGINE_SCALE;
+    r->free_largest >>= ENGINE_SCALE;
+}
+static bool scaled_next(const void *e, ctxalloc_range *r, bool (*next)(const void *, ctxalloc_range *))
+{
+    r->offset <<= ENGINE_SCALE;
+    r->size <<= ENGINE_SCALE;
+    bool found = next(e, r);
+    r->offset >>= ENGINE_SCALE;
+    r->size >>= ENGINE_SCALE;
+    return found;
+}
+static bool scaled_next_free(const void *e, ctxalloc_range *r) { return scaled_next(e, r, tlsf_next_free); }
+static bool scaled_next_used(const void *e, ctxalloc_range *r) { return scaled_next(e, r, tlsf_next_used); }
+
+static const engine tlsf_scaled = {
+    "tlsf, scaled", (CTXALLOC_NONE - 1) >> ENGINE_SCALE, (1U << 30) - 2, true, scaled_create, tlsf_destroy, tlsf_clone, scaled_memory, scaled_init,
+    tlsf_attach, tlsf_clone_at, scaled_alloc, scaled_free, scaled_resize, scaled_grow, tlsf_reset, scaled_size, scaled_capacity,
+    scaled_free_total, scaled_free_largest, tlsf_live, tlsf_empty, scaled_report, scaled_next_free, scaled_next_used,
+    ctxalloc_tlsf_min_capacity, tlsf_is_valid};
+#endif
+
 enum { ENGINES = sizeof engines / sizeof *engines };
+
+/* A free range of so many units surely holds an aligned block of a size. */
+static inline uint64_t engine_padded(const engine *e, uint64_t size, uint64_t align)
+{
+#ifdef ENGINE_SCALE
+    if (e == &tlsf_scaled && align > 1) /* the alignment less 1 is no whole number of units */
+        return size + align;
+#endif
+    return size + (e && align ? align - 1 : 0);
+}
 
 /* A small generator (Marsaglia, xorshift64), so that a failure can be repeated on any machine. */
 static inline uint64_t engine_random(uint64_t *state)

@@ -3,7 +3,7 @@
  * An operation that fails changes nothing (that is compared), so sequences go on only from those that succeed. Two sequences that lead
  * to the very same bytes with as many operations left go on alike, so the second is not followed again.
  *
- *   chunks  allocate 1 … 16 chunks, free any block; then, to a depth of 5, resize any to any size and allocate at 2, 4, 8 chunks
+ *   chunks  allocate 1 … 16 chunks at 1, 2, 4, 8 chunks, free any block, resize any to any size
  *   blocks  allocate, free any; at every state each of the 16 is tried that is not live
  *   bumps   allocate 1 … 16 units at alignments 1, 2, 3, free or resize the last, mark, release
  */
@@ -16,7 +16,7 @@
 #include "ctxalloc/bump.h"
 #include "ctxalloc/chunks.h"
 
-enum { UNITS = 16, DEPTH = 8, DEPTH_RESIZE = 5, SEEN_BITS = 22 };
+enum { UNITS = 16, DEPTH = 8, SEEN_BITS = 22 };
 
 static unsigned long long steps, states;
 static uint64_t seen[1U << SEEN_BITS]; /* hashes of the states followed, open addressing */
@@ -57,103 +57,147 @@ static void forget(const char *what)
 
 static _Alignas(64) unsigned char storage[UNITS];
 
-typedef struct chunks_world {
-    uint64_t bitmap[CTXALLOC_CHUNKS_BITMAP_WORDS(UNITS)];
-    size_t cursor, used;
-    unsigned char owner[UNITS]; /* the model: 0 or the block's first chunk + 1 */
-} chunks_world;
+/* A heap of 16 chunks is known by 32 bits: which chunks are in use, and above them which end a block.  All of its other words follow from
+ * those, and that they do is compared at every step.  So the states are walked breadth first: each is followed once, from where it is
+ * reached with the fewest operations, which leaves the most to go on with. */
+typedef uint32_t state;
 
-/* The heap that a world is the state of; its other words are the same in all. */
+enum { ENDS = 16, STATES_MOST = 1 << 22, TABLE = 1 << 23 };
+
+typedef struct summary { /* what the bitmap has behind its first two words */
+    uint64_t word[CTXALLOC_CHUNKS_BITMAP_WORDS(UNITS) - 2];
+} summary;
+
 static ctxalloc_chunks heap;
+static state queue[STATES_MOST];
+static state table[TABLE]; /* open addressing; 0, the empty heap, is the first of the queue */
+static size_t queued;
+static summary summaries[1U << UNITS]; /* by the chunks in use */
+static bool summary_known[1U << UNITS];
 
-static void chunks_load(const chunks_world *w)
+static state mask(size_t at, size_t n) { return (state)(((1U << n) - 1) << at); }
+static bool is_used(state s, size_t at) { return s >> at & 1; }
+static bool is_end(state s, size_t at) { return s >> ENDS >> at & 1; }
+
+static void chunks_load(state s)
 {
-    memcpy(heap.bitmap, w->bitmap, sizeof w->bitmap);
-    heap.cursor = w->cursor;
-    heap.used = w->used;
+    heap.bitmap[0] = (s & mask(0, UNITS)) | ~(uint64_t)mask(0, UNITS);
+    heap.bitmap[1] = s >> ENDS;
+    memcpy(heap.bitmap + 2, &summaries[s & mask(0, UNITS)], sizeof(summary));
+    heap.used = (size_t)__builtin_popcount(s & mask(0, UNITS));
 }
 
-static void chunks_save(chunks_world *w)
+/* The heap is in this state. */
+static void chunks_compare(state s)
 {
-    int which;
-    size_t used = 0, longest = 0, run = 0;
-    for (size_t i = 0; i < UNITS; i++) {
-        used += w->owner[i] != 0;
-        run = w->owner[i] ? 0 : run + 1;
-        longest = run > longest ? run : longest;
-        bool starts = w->owner[i] == i + 1;
-        size_t length = 0;
-        while (starts && i + length < UNITS && w->owner[i + length] == i + 1)
-            length++;
-        REQUIRE(ctxalloc_chunks_size(&heap, storage + i) == length);
-        if (!starts)
-            REQUIRE(ctxalloc_chunks_free(&heap, storage + i) == EINVAL);
+    state used = s & mask(0, UNITS);
+    REQUIRE(heap.bitmap[0] == (used | ~(uint64_t)mask(0, UNITS)) && heap.bitmap[1] == s >> ENDS);
+    REQUIRE(heap.used == (size_t)__builtin_popcount(used) && heap.cursor == 0);
+    if (!summary_known[used]) {
+        int which;
+        REQUIRE(ctxalloc_chunks_is_valid(&heap, &which));
+        memcpy(&summaries[used], heap.bitmap + 2, sizeof(summary));
+        summary_known[used] = true;
     }
-    REQUIRE(ctxalloc_chunks_free(&heap, storage + UNITS) == EINVAL);
-    REQUIRE(heap.used == used && ctxalloc_chunks_largest(&heap) == longest);
-    REQUIRE(ctxalloc_chunks_is_valid(&heap, &which));
-    memcpy(w->bitmap, heap.bitmap, sizeof w->bitmap);
-    w->cursor = heap.cursor;
-    w->used = heap.used;
+    REQUIRE(memcmp(&summaries[used], heap.bitmap + 2, sizeof(summary)) == 0);
     steps++;
 }
 
-static size_t free_from(const chunks_world *w, size_t at)
+static size_t free_from(state s, size_t at)
 {
     size_t n = 0;
-    while (at + n < UNITS && !w->owner[at + n])
+    while (at + n < UNITS && !is_used(s, at + n))
         n++;
     return n;
 }
 
-static bool chunks_fit(const chunks_world *w, size_t size, size_t align)
+static bool chunks_fit(state s, size_t size, size_t align)
 {
     for (size_t at = 0; at < UNITS; at += align)
-        if (free_from(w, at) >= size)
+        if (free_from(s, at) >= size)
             return true;
     return false;
 }
 
-static void chunks_explore(const chunks_world *from, int depth, int most, bool resizes)
+/* What can be asked of a state, and wrong frees of all there is; the heap is in it. */
+static void chunks_ask(state s)
 {
-    if (depth == most || was_seen(from, sizeof *from, depth))
-        return;
-    for (size_t align = 1; align <= (resizes ? 8U : 1U); align *= 2)
-        for (size_t size = 1; size <= UNITS; size++) {
-            chunks_world w = *from;
-            chunks_load(&w);
-            unsigned char *p = ctxalloc_chunks_alloc(&heap, size, align);
-            REQUIRE((p != NULL) == chunks_fit(&w, size, align));
-            if (p) {
-                size_t at = (size_t)(p - storage);
-                REQUIRE(at % align == 0 && at + size <= UNITS && free_from(&w, at) >= size);
-                memset(w.owner + at, (int)at + 1, size);
-            }
-            chunks_save(&w);
-            if (p)
-                chunks_explore(&w, depth + 1, most, resizes);
-        }
-    for (size_t at = 0; at < UNITS; at++) {
+    int which;
+    size_t longest = 0;
+    for (size_t i = 0; i < UNITS; i++) {
+        bool starts = is_used(s, i) && (!i || !is_used(s, i - 1) || is_end(s, i - 1));
         size_t length = 0;
-        while (at + length < UNITS && from->owner[at + length] == at + 1)
+        while (starts && !(length && is_end(s, i + length - 1)))
             length++;
-        if (!length)
+        REQUIRE(ctxalloc_chunks_size(&heap, storage + i) == length);
+        if (!starts)
+            REQUIRE(ctxalloc_chunks_free(&heap, storage + i) == EINVAL);
+        longest = free_from(s, i) > longest ? free_from(s, i) : longest;
+    }
+    REQUIRE(ctxalloc_chunks_free(&heap, storage + UNITS) == EINVAL);
+    REQUIRE(ctxalloc_chunks_largest(&heap) == longest && ctxalloc_chunks_is_valid(&heap, &which));
+    chunks_compare(s);
+}
+
+/* A step led to this state. */
+static void chunks_reach(state s)
+{
+    chunks_compare(s);
+    if (!s)
+        return;
+    size_t at = (uint32_t)(s * 0x9e3779b1U) >> 9;
+    for (; table[at]; at = (at + 1) % TABLE)
+        if (table[at] == s)
+            return;
+    REQUIRE(queued < STATES_MOST);
+    table[at] = s;
+    queue[queued++] = s;
+    chunks_ask(s);
+}
+
+static void chunks_follow(state from)
+{
+    for (size_t align = 1; align <= 8; align *= 2)
+        for (size_t size = 1; size <= UNITS; size++) {
+            chunks_load(from);
+            unsigned char *p = ctxalloc_chunks_alloc(&heap, size, align);
+            REQUIRE((p != NULL) == chunks_fit(from, size, align));
+            if (!p) {
+                chunks_compare(from);
+                continue;
+            }
+            size_t at = (size_t)(p - storage);
+            REQUIRE(at % align == 0 && at + size <= UNITS && free_from(from, at) >= size);
+            chunks_reach(from | mask(at, size) | mask(at + size - 1 + ENDS, 1));
+        }
+    for (size_t at = 0, length; at < UNITS; at += length) {
+        length = 1;
+        if (!is_used(from, at))
             continue;
-        for (size_t size = 0; size <= (resizes ? UNITS + 1U : 0U); size++) { /* 0: free */
-            chunks_world w = *from;
-            chunks_load(&w);
-            memset(w.owner + at, 0, length);
-            bool fits = free_from(&w, at) >= size;
+        while (!is_end(from, at + length - 1))
+            length++;
+        state without = from & ~(mask(at, length) | mask(at + length - 1 + ENDS, 1));
+        for (size_t size = 0; size <= UNITS + 1U; size++) { /* 0: free */
+            chunks_load(from);
+            bool fits = free_from(without, at) >= size;
             if (size)
                 REQUIRE(ctxalloc_chunks_resize(&heap, storage + at, size, NULL) == (fits ? 0 : ENOMEM));
             else
                 REQUIRE(ctxalloc_chunks_free(&heap, storage + at) == 0);
-            memset(w.owner + at, (int)at + 1, fits ? size : length);
-            chunks_save(&w);
-            if (fits)
-                chunks_explore(&w, depth + 1, most, resizes);
+            chunks_reach(!fits ? from : !size ? without : without | mask(at, size) | mask(at + size - 1 + ENDS, 1));
         }
     }
+}
+
+static void chunks_explore(void)
+{
+    size_t at = 0;
+    queue[queued++] = 0;
+    chunks_ask(0);
+    for (int depth = 0; depth < DEPTH; depth++)
+        for (size_t end = queued; at < end; at++)
+            chunks_follow(queue[at]);
+    states = queued;
 }
 
 /* --- blocks -------------------------------------------------------------------------------------------------- */
@@ -262,14 +306,10 @@ static void bump_explore(const bump_world *from, int depth)
 int main(void)
 {
     static uint64_t bitmap[CTXALLOC_CHUNKS_BITMAP_WORDS(UNITS)];
-    chunks_world c = {.owner = {0}};
     REQUIRE(ctxalloc_chunks_over(&heap, storage, UNITS, bitmap, sizeof bitmap, 1) == 0);
     REQUIRE(ctxalloc_chunks_alloc(&heap, UNITS, 1) == storage && ctxalloc_chunks_free(&heap, storage) == 0);
-    chunks_save(&c);
-    chunks_explore(&c, 0, DEPTH, false);
-    forget("chunks, alloc and free, depth 8");
-    chunks_explore(&c, 0, DEPTH_RESIZE, true);
-    forget("chunks, with resize and alignment, depth 5");
+    chunks_explore();
+    forget("chunks, all calls, depth 8");
 
     blocks_world b = {.live = {false}};
     REQUIRE(ctxalloc_blocks_init(b.pool, sizeof b.pool, 0, UNITS, UNITS) != NULL);

@@ -566,6 +566,38 @@ static void grow_within_memory_of_ones_own(void **state)
     free(memory);
 }
 
+/* A space that grows past 2^32 units while blocks live in it, in memory that was not zero: their handles stay good, all of them can go. */
+static void oa6_grow_past_32_bits(void **state)
+{
+    (void)state;
+    enum { LIVE = 50 };
+    ctxalloc_block block[2 * LIVE];
+    uint64_t more = (1ULL << 40) - 5000;
+    size_t bytes = ctxalloc_tlsf_memory(1ULL << 40, 2 * LIVE);
+    void *memory = aligned_alloc(64, bytes);
+    assert_non_null(memory);
+    memset(memory, 0xa5, bytes);
+    ctxalloc_tlsf *t = ctxalloc_tlsf_init(memory, bytes, 5000, 2 * LIVE);
+    for (unsigned i = 0; i < LIVE; i++)
+        assert_true((block[i] = ctxalloc_tlsf_alloc(t, 1 + i)).offset != CTXALLOC_NONE);
+    for (unsigned i = 0; i < LIVE; i += 3)
+        assert_int_equal(ctxalloc_tlsf_free(t, block[i]), 0);
+    assert_int_equal(ctxalloc_tlsf_grow(t, more), 0);
+    assert_true(ctxalloc_tlsf_is_valid(t, NULL));
+    for (unsigned i = LIVE; i < 2 * LIVE; i++) {
+        block[i] = ctxalloc_tlsf_alloc(t, (1ULL << 33) + i);
+        assert_true(block[i].offset != CTXALLOC_NONE && ctxalloc_tlsf_size(t, block[i]) == (1ULL << 33) + i);
+        assert_true(ctxalloc_tlsf_is_valid(t, NULL));
+    }
+    ctxalloc_block other = block[2 * LIVE - 1];
+    other.offset &= UINT32_MAX; /* the high half counts */
+    assert_int_equal(ctxalloc_tlsf_free(t, other), EINVAL);
+    for (unsigned i = 0; i < 2 * LIVE; i++)
+        assert_int_equal(ctxalloc_tlsf_free(t, block[i]), i < LIVE && i % 3 == 0 ? EINVAL : 0);
+    assert_true(ctxalloc_tlsf_is_valid(t, NULL) && ctxalloc_tlsf_free_largest(t) == 1ULL << 40);
+    free(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +624,7 @@ int main(void)
         cmocka_unit_test(oa5_movable),
         cmocka_unit_test(oa6_64_bit_offsets),
         cmocka_unit_test(grow_within_memory_of_ones_own),
+        cmocka_unit_test(oa6_grow_past_32_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@ env_scripts = \
 	tests/env/limits.sh \
 	tests/env/maps.sh \
 	tests/env/noproc.sh \
+	tests/env/numa.sh \
 	tests/env/seccomp.sh \
 	tests/env/secure.sh \
 	tests/env/stacks.sh \
@@ -17,7 +18,7 @@ dist_check_SCRIPTS += $(env_scripts)
 TESTS += $(env_scripts)
 EXTRA_DIST += tests/env/lib.sh
 
-check_PROGRAMS += tests/env/work tests/env/hungry tests/env/stacks tests/env/deepbind tests/env/tls_full tests/env/deny \
+check_PROGRAMS += tests/env/numa_threads tests/env/work tests/env/hungry tests/env/stacks tests/env/deepbind tests/env/tls_full tests/env/deny \
 	tests/env/maps
 EXTRA_DIST += tests/env/secure.c
 check_LTLIBRARIES += tests/env/audit.la tests/env/plugin.la tests/env/tls_eater.la
@@ -26,6 +27,9 @@ check_LTLIBRARIES += tests/env/audit.la tests/env/plugin.la tests/env/tls_eater.
 tests_env_work_SOURCES = tests/env/work.c tests/env/env.h
 tests_env_work_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_env_work_LDADD = -lpthread -ldl
+tests_env_numa_threads_SOURCES = tests/env/numa_threads.c tests/env/env.h
+tests_env_numa_threads_CFLAGS = $(AM_CFLAGS) -fno-builtin
+tests_env_numa_threads_LDADD = -lpthread
 tests_env_hungry_SOURCES = tests/env/hungry.c tests/env/env.h
 tests_env_hungry_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_env_hungry_LDADD = -lpthread -ldl

@@ -102,9 +102,9 @@ static void block_resize(ca_heap *heap, int i, size_t size)
 static void *other_thread(void *unused)
 {
     (void)unused;
-    ca_heap *heap = ca_heap_adopt();
+    ca_heap *heap = ca_heap_adopt(NULL, 0);
     if (!heap)
-        heap = ca_heap_create();
+        heap = ca_heap_create(NULL);
     for (int i = 0; i < BLOCKS; i += 7) {
         block *b = &blocks[i];
         if (b->p && heap) {
@@ -173,12 +173,12 @@ _Noreturn static void case_run(uint64_t after, uint64_t every, bool once, bool s
     (void)ca_os_fail(after, every, once);
     if (!ready && !ca_region_init(&ca_source_mmap, REGION))
         _exit(0); /* a start that fails is final: malloc says ENOMEM from then on */
-    heap = ca_heap_create();
+    heap = ca_heap_create(NULL);
     if (heap)
         workload(heap);
     (void)ca_os_fail(0, 0, false);
     if (!heap)
-        heap = ca_heap_create();
+        heap = ca_heap_create(NULL);
     REQUIRE(heap);
     aftermath(heap);
     _exit(0);

@@ -15,7 +15,7 @@ static int setup(void **state)
 
 static ca_heap *heap_new(void)
 {
-    ca_heap *heap = ca_heap_create();
+    ca_heap *heap = ca_heap_create(NULL);
     assert_non_null(heap);
     assert_true(face_is_valid(heap));
     return heap;

@@ -2,12 +2,12 @@
 
 if HAVE_CMOCKA
 tests_unit_cmocka = tests/unit/bin tests/unit/tlsf tests/unit/tlsf_audit tests/unit/live tests/unit/slab tests/unit/heap \
-	tests/unit/bump tests/unit/chunked tests/unit/account tests/unit/base tests/unit/out tests/unit/options tests/unit/region_far tests/unit/zones tests/unit/remote
+	tests/unit/bump tests/unit/chunked tests/unit/account tests/unit/base tests/unit/out tests/unit/options tests/unit/region_far tests/unit/zones tests/unit/remote tests/unit/numa_policy
 else
 tests_unit_cmocka =
 endif
 if FAULTS
-tests_unit_faults_program = tests/unit/faults tests/unit/faults_context tests/unit/faults_sources
+tests_unit_faults_program = tests/unit/faults tests/unit/faults_context tests/unit/faults_sources tests/unit/faults_numa
 else
 tests_unit_faults_program =
 endif
@@ -21,6 +21,8 @@ tests_unit_tlsf_exhaustive_SOURCES = tests/unit/tlsf_exhaustive.c
 tests_unit_tlsf_exhaustive_LDADD = $(top_builddir)/libcore.la
 tests_unit_faults_SOURCES = tests/unit/faults.c tests/unit/heap_face.h
 tests_unit_faults_LDADD = $(top_builddir)/libcore.la
+tests_unit_faults_numa_SOURCES = tests/unit/faults_numa.c
+tests_unit_faults_numa_LDADD = $(top_builddir)/libcore.la
 tests_unit_faults_context_SOURCES = tests/unit/faults_context.c
 tests_unit_faults_sources_SOURCES = tests/unit/faults_sources.c
 tests_unit_faults_sources_LDADD = $(top_builddir)/libcore.la -lpthread
@@ -71,3 +73,7 @@ tests_unit_chunked_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
 tests_unit_account_SOURCES = tests/unit/account.c $(tests_unit_headers)
 tests_unit_account_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_account_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)
+
+tests_unit_numa_policy_SOURCES = tests/unit/numa_policy.c $(tests_unit_headers)
+tests_unit_numa_policy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_numa_policy_LDADD = $(top_builddir)/libcore.la $(CMOCKA_LIBS)

@@ -37,7 +37,11 @@ static void good_ones_are_taken_silently(void **state)
     assert_true(options.region == (uint64_t)16 << 20);
     assert_int_equal(parse("region=2g,,decay=1k,"), 0);
     assert_true(options.region == (uint64_t)2 << 30 && options.decay == 1024);
+    assert_int_equal(parse("numa=bind:0+2-3,decay=7"), 0);
+    assert_string_equal(options.numa, "bind:0+2-3");
+    assert_int_equal(options.decay, 7);
     assert_int_equal(parse("decay=1,decay=2"), 0);
+    assert_string_equal(options.numa, "default");
     assert_int_equal(options.decay, 2);
     assert_int_equal(parse(""), 0);
     assert_int_equal(parse(NULL), 0);
@@ -54,6 +58,8 @@ static void bad_ones_are_named_and_the_default_stays(void **state)
         {"decay=5x", "'5x'"},            {"decay=5KK", "'5KK'"},        {"decay=1000000001", "'1000000001'"},
         {"region=1", "'1'"},             {"region=99999999999999999999", "'99999999999999999999'"},
         {"region=18014398509481984K", "'18014398509481984K'"},          {"=5", "''"},
+        {"numa=bind:x", "'bind:x'"},     {"numa=bind", "'bind'"},       {"numa=", "''"},
+        {"numa=bind:0+00000000000000000000000000000000000000000000000000000000001", "'bind:0+0000"},
     };
     ca_options standard;
     ca_options_default(&standard);
@@ -73,9 +79,11 @@ static void help_lists_every_key(void **state)
     assert_int_equal(parse("help"), 0);
 #define CA_OPTION_WORD(key, standard, words, help) assert_non_null(strstr(said, "  " #key "=" words));
 #define CA_OPTION_NUMBER(key, standard, least, most, help) assert_non_null(strstr(said, "  " #key "=" #least));
+#define CA_OPTION_TEXT(key, standard, form, right, help) assert_non_null(strstr(said, "  " #key "=" form));
 #include "base/options.def"
 #undef CA_OPTION_WORD
 #undef CA_OPTION_NUMBER
+#undef CA_OPTION_TEXT
 }
 
 int main(void)

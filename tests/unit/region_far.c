@@ -63,7 +63,7 @@ static void a_heap_goes_on_in_further_ranges(void **state)
 {
     (void)state;
     static char *block[BLOCKS];
-    ca_heap *heap = ca_heap_create();
+    ca_heap *heap = ca_heap_create(NULL);
     int n = 0, far = 0;
     assert_non_null(heap);
     for (; n < BLOCKS && (block[n] = ca_heap_malloc(heap, BLOCK)) != NULL; n++) {

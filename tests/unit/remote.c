@@ -25,7 +25,7 @@ static void a_full_outbox_is_sent_and_a_flush_sends_the_rest(void **state)
 {
     (void)state;
     static void *p[COUNT];
-    ca_heap *a = ca_heap_create(), *b = ca_heap_create();
+    ca_heap *a = ca_heap_create(NULL), *b = ca_heap_create(NULL);
     assert_true(a && b && a != b && a->tag != b->tag);
     for (int i = 0; i < COUNT; i++)
         assert_non_null(p[i] = ca_heap_malloc(a, i % 10 ? 64 : 50000));
@@ -52,8 +52,9 @@ static void a_full_outbox_is_sent_and_a_flush_sends_the_rest(void **state)
 static void an_abandoned_heap_takes_frees_and_is_adopted(void **state)
 {
     (void)state;
-    ca_heap *b = ca_heap_adopt(), *a = ca_heap_adopt(); /* the one left last comes first */
-    assert_true(a && b && a != b && !ca_heap_adopt());
+    ca_heap *b = ca_heap_adopt(NULL, 0), *a = ca_heap_adopt(NULL, 0); /* the one left last comes first */
+    if (!a || !b || a == b || ca_heap_adopt(NULL, 0))
+        fail();
     void *p = ca_heap_malloc(a, 64), *q = ca_heap_malloc(a, 100000), *r = ca_heap_malloc(a, 64);
     assert_true(p && q && r);
     ca_heap_abandon(a);
@@ -65,7 +66,7 @@ static void an_abandoned_heap_takes_frees_and_is_adopted(void **state)
     ca_remote_free(NULL, face_tag(r), ca_remote_generation(face_tag(r)), r); /* a thread without a heap sends at once */
     assert_false(face_is_live(r));
     assert_true(usage_of(a).extent_bytes == 0);
-    assert_ptr_equal(ca_heap_adopt(), a);
+    assert_ptr_equal(ca_heap_adopt(NULL, 0), a);
     assert_int_equal(a->state, CA_HEAP_OWNED);
     assert_true(face_is_valid(a));
     ca_heap_abandon(a);
@@ -82,9 +83,9 @@ static void *freer(void *unused)
     (void)unused;
     bool right = true;
     for (int round = 0; round < ROUNDS; round++) {
-        ca_heap *heap = ca_heap_adopt();
+        ca_heap *heap = ca_heap_adopt(NULL, 0);
         if (!heap)
-            heap = ca_heap_create();
+            heap = ca_heap_create(NULL);
         for (int i = 0; heap && i < BATCH; i++) {
             char *p = NULL;
             while (!(p = __atomic_exchange_n(&slot[i], NULL, __ATOMIC_ACQUIRE)))
@@ -106,9 +107,9 @@ static void two_threads(void **state)
     void *failed;
     assert_int_equal(pthread_create(&thread, NULL, freer, NULL), 0);
     for (int round = 0; round < ROUNDS; round++) {
-        ca_heap *heap = ca_heap_adopt();
+        ca_heap *heap = ca_heap_adopt(NULL, 0);
         if (!heap)
-            heap = ca_heap_create();
+            heap = ca_heap_create(NULL);
         assert_non_null(heap);
         for (int i = 0; i < BATCH; i++) {
             char *p = ca_heap_malloc(heap, i % 16 ? 64 : 40000);
@@ -124,7 +125,7 @@ static void two_threads(void **state)
     assert_null(failed);
     ca_heap *heap[8];
     int n = 0;
-    while (n < 8 && (heap[n] = ca_heap_adopt()) != NULL) {
+    while (n < 8 && (heap[n] = ca_heap_adopt(NULL, 0)) != NULL) {
         (void)ca_remote_drain(heap[n]);
         assert_true(usage_of(heap[n]).small_count == 0 && usage_of(heap[n]).large_count == 0);
         assert_true(face_is_valid(heap[n++]));

@@ -45,7 +45,7 @@ int ctxalloc_source_numa(ctxalloc_numa_source *numa, const ctxalloc_source *over
 /* --- contexts and threads ------------------------------------------------------------------------------------------- */
 
 /* From now on new memory of the context comes from where the policy says; what it holds stays (see ctxalloc_numa_migrate). CTXALLOC_GLOBAL: of this thread's heap.
- * 0; EINVAL: not a context, not a policy, or one whose nodes have no memory; ENOMEM: there are too many policies (about 60, over the life of the process).
+ * 0; EINVAL: not a context, one of a file or of another source, not a policy, or one whose nodes have no memory; ENOMEM: there are too many policies (about 60, over the life of the process).
  * Any thread that may use the context. Cost: some system calls when the policy is new. */
 int ctxalloc_numa_set(struct ctxalloc_context *context, const char *policy);
 

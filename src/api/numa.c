@@ -42,7 +42,7 @@ API int ctxalloc_numa_set(ctxalloc_context *handle, const char *policy)
     int error = resolve(handle, &s);
     if (error)
         return error;
-    if (!policy || (s.context && s.context->runs.zone && !ca_numa_source_is_own(ca_zone_source(s.context->runs.zone))))
+    if (!policy || (s.context && s.context->stored) || (s.context && s.context->runs.zone && !ca_numa_source_is_own(ca_zone_source(s.context->runs.zone))))
         return EINVAL; /* its source is somebody else's */
     const ca_source *source = ca_placement_source(policy, &error);
     if (error)

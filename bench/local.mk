@@ -11,7 +11,7 @@ bench_cflags = $(AM_CFLAGS) $(bench_keep_calls) -O2
 bench_libs = -lpthread
 
 bench_micro_SOURCES = bench/micro.c bench/short_lived.c bench/replace.c bench/grow.c bench/sawtooth.c bench/handover.c \
-	bench/threads.c bench/bench.h bench/resident.h
+	bench/threads.c bench/bench.h bench/resident.h bench/sawtooth.h
 bench_micro_CFLAGS = $(bench_cflags)
 bench_micro_LDADD = $(bench_libs)
 bench_containers_SOURCES = bench/containers.cc

@@ -16,7 +16,7 @@ struct sawtooth {
 /* The teeth go through octaves of sizes, so freed memory of one size must serve another. */
 static inline void sawtooth_fill(struct sawtooth *saw, const struct bench_case *self, size_t until_bytes, uint64_t tooth)
 {
-	size_t octaves = 0;
+	size_t octaves = 1;
 
 	while (self->smallest_bytes << (octaves + 1) <= self->largest_bytes)
 		octaves++;

@@ -4,8 +4,9 @@
  * SOURCE   malloc; mmap, huge: in a context on ctxalloc_source_mmap without and with advice for huge pages, which wants ctxalloc preloaded
  * SAMPLES  a file: a line for each 4096 calls of malloc and free: calls, resident and live MiB
  *
- * Prints: seconds (without pauses), peak resident MiB, huge-page MiB at the end of the work; of the sawtooth also means over all samples of resident and live MiB, and over the bottoms
- * of teeth.  What was resident before the work is not counted: the tables are mapped and resident then.  statm's counters lag by some pages a CPU. */
+ * Prints: seconds (without pauses), peak resident MiB, huge-page MiB at the end of the work; of the sawtooth also means over all samples of resident
+ * and live MiB, and over the bottoms of teeth.  What was resident before the work (the sawtooth's tables among it) is not counted.
+ * statm's counters lag by some pages a CPU. */
 #include <dlfcn.h>
 #include <sys/mman.h>
 

@@ -109,7 +109,7 @@ uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uin
 {
     common_t *common = common_for(zone);
     if (!common) /* whole runs: nothing is shared with others */
-        bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
+        bytes = ca_round_up(bytes, (uint64_t)CA_CHUNK * CA_PAGE);
     uint32_t number = ca_pool_take(&ca_region.chunks);
     ca_page pages = (ca_page)(bytes / CA_PAGE);
     if (!number)

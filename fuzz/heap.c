@@ -6,6 +6,7 @@
  */
 #include "base/os.h"
 #include "front/fast.h"
+#include "front/report.h"
 #include "fuzz/blocks.h"
 #include "fuzz/sizes.h"
 
@@ -45,7 +46,7 @@ static void audit(void)
 /* The process's numbers are those of the model. */
 static void usage_check(void)
 {
-    ca_front_usage u = ca_front_get_usage();
+    ca_report u = ca_report_get();
     FUZZ_CHECK(u.heaps.small_count + u.heaps.large_count + u.huge_count == live.count, "%u blocks, counted %zu + %zu + %zu",
                live.count, (size_t)u.heaps.small_count, (size_t)u.heaps.large_count, (size_t)u.huge_count);
     FUZZ_CHECK(u.heaps.small_bytes + u.heaps.large_bytes + u.huge_bytes == live.bytes, "%zu bytes, counted %zu + %zu + %zu",

@@ -56,7 +56,7 @@ void ctxalloc_blocks_destroy(ctxalloc_blocks *);
 /* A block. NULL: at one moment during the call all blocks were in use (or in caches), or the pool is of slots. */
 void *ctxalloc_blocks_alloc(ctxalloc_blocks *);
 /* 0, or EINVAL: p is NULL, outside the blocks, not the start of one, one past the last, or not allocated. Then nothing has changed. Of two
- * frees of one block at the same time exactly one succeeds. */
+ * frees of one block at the same time exactly one succeeds, and the other may be told so a moment before the block can be had again. */
 int ctxalloc_blocks_free(ctxalloc_blocks *, void *p);
 /* Also EINVAL if `bytes` is not the block size. */
 int ctxalloc_blocks_free_sized(ctxalloc_blocks *, void *p, size_t bytes);

@@ -28,7 +28,7 @@ API int ctxalloc_source_hugepage(ctxalloc_huge_source *source, unsigned page_shi
 
 API int ctxalloc_source_user(ctxalloc_user_source *source, void *p, size_t bytes)
 {
-    bool ours = p && bytes && (ca_region_contains(p) || ca_region_contains((char *)p + bytes - 1));
+    bool ours = p && bytes && (ca_region_contains(p) || ca_region_contains((void *)((uintptr_t)p + bytes - 1)));
     return ours ? EINVAL : ca_source_user_init(source, p, bytes);
 }
 

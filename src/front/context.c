@@ -194,7 +194,7 @@ static ca_context *warm_take(ca_heap *home, uint32_t kind)
 static void warm_give(ca_heap *home, ca_context *c)
 {
     uint32_t i = c->current->kind - CA_TARGET_LONG;
-    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST && !c->runs.zone && CA_LOAD(ca_context_zone(c)) == CA_LOAD(&home->runs.zone)) {
+    if (home && i < CA_WARM_KINDS && home->warm_count[i] < WARM_MOST && !ca_heap_setting.quarantine && !c->runs.zone && CA_LOAD(ca_context_zone(c)) == CA_LOAD(&home->runs.zone)) {
         c->warm = home->warm[i];
         home->warm[i] = c;
         home->warm_count[i]++;
@@ -510,7 +510,7 @@ static void context_clear(ca_context *c)
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
-    ca_context_drop(c, c->heap != NULL && !c->runs.zone);
+    ca_context_drop(c, c->heap != NULL && !c->runs.zone && !ca_heap_setting.quarantine);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
     warm_give(ca_thread_home(), c);
@@ -689,7 +689,7 @@ int ca_context_reset(ca_context *c)
         callbacks_call(c, CA_ON_RESET);
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
-    ca_context_drop(c, !c->runs.zone);
+    ca_context_drop(c, !c->runs.zone && !ca_heap_setting.quarantine);
     return 0;
 }
 

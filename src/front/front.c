@@ -473,7 +473,7 @@ static void block_free(const block *b, void *p, const char *function)
         own_free(ca_heap_of(target), b, p);
     } else if (block_is_engines(b)) {
         ca_context *c = b->context;
-        if (!c->engine->free(c, p, target == &c->target))
+        if (!c || !c->engine->free(c, p, target == &c->target)) /* without a context block_find does not return */
             ca_verdict(function, p, b->g);
         if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED)) {
             const ca_engine *engine = CA_LOAD(&c->engine); /* it may be gone, and another: see ca_context_freed_last */

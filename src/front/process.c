@@ -84,6 +84,8 @@ static bool start(void)
     ca_outsiders.stdio = (uintptr_t)&_IO_file_doallocate;
     if (!ca_region_init(process_source(), ca_process_options.region))
         return false;
+    ca_region_quarantine(ca_process_options.quarantine);
+    ca_heap_setting.quarantine = ca_process_options.quarantine != 0;
     ca_thread_init();
     return true;
 }

@@ -38,7 +38,7 @@ static common_t *common_at(uint32_t place)
 static common_t *common_for(const ca_zone *zone)
 {
     if (CA_LIKELY(!zone))
-        return &common_first;
+        return CA_UNLIKELY(ca_heap_setting.quarantine) ? NULL : &common_first; /* a context's memory rests alone */
     uint32_t count = CA_LOAD_ACQUIRE(&common_count);
     for (uint32_t i = 1; i < count; i++)
         if (commons[i].zone == zone)
@@ -109,7 +109,7 @@ uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uin
 {
     common_t *common = common_for(zone);
     if (!common) /* whole runs: nothing is shared with others */
-        bytes = ca_round_up(bytes, CA_CHUNK * CA_PAGE);
+        bytes = ca_round_up(bytes, (uint64_t)CA_CHUNK * CA_PAGE);
     uint32_t number = ca_pool_take(&ca_region.chunks);
     ca_page pages = (ca_page)(bytes / CA_PAGE);
     if (!number)
@@ -160,7 +160,7 @@ void ca_chunk_give(ca_account *account, uint32_t number, uint32_t dead)
         ca_pages_give(common->heap, c->node);
         ca_lock_drop(&common->lock);
     } else {
-        ca_region_give(c->page, &ca_chunk_runs);
+        ca_region_retire(c->page, &ca_chunk_runs);
     }
     ca_pool_give_list(&ca_region.chunks, number, number);
 }

@@ -7,6 +7,8 @@
 #include "heap/remote.h"
 #include "heap/save.h"
 
+enum { RECORDS_RESTING = 1024 };
+
 ca_context *ca_context_of(ca_page page, uint32_t tag, const void *p)
 {
     if (tag >> CA_TAG_HEAP_SHIFT)
@@ -115,6 +117,14 @@ void ca_context_drop(ca_context *c, bool keep)
     }
 }
 
+/* With a quarantine, records rest, too, so that a late free is told the name. Returns the one that has rested longest, 0: none yet. */
+static uint32_t record_rest(uint32_t number)
+{
+    static uint32_t resting[RECORDS_RESTING], next;
+    uint32_t at = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % RECORDS_RESTING;
+    return __atomic_exchange_n(&resting[at], number, __ATOMIC_RELAXED);
+}
+
 void ca_context_retire(ca_context *c)
 {
     uint32_t number = ca_context_number(c);
@@ -129,7 +139,10 @@ void ca_context_retire(ca_context *c)
     if (c->runs.zone)
         ca_zone_drop(c->runs.zone);
     c->runs.zone = NULL;
-    ca_pool_give_list(&ca_region.contexts, number, number);
+    if (CA_UNLIKELY(ca_heap_setting.quarantine))
+        number = record_rest(number);
+    if (number)
+        ca_pool_give_list(&ca_region.contexts, number, number);
 }
 
 void ca_context_globalize(ca_context *c)

@@ -142,6 +142,7 @@ typedef struct ca_heap_settings {
     bool full;      /* and more, see front/full.h: no fast paths; a live bit goes at the call, whoever frees */
     bool profile;   /* samples are taken, see front/profile.h */
     bool slow;      /* full or profile: there are no fast paths */
+    bool quarantine; /* what contexts leave is not used again for a while, see ca_region_retire */
     bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
 } ca_heap_settings;

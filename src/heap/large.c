@@ -242,7 +242,7 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&huge.count, context->huge_count, __ATOMIC_RELAXED);
     context->huge_count = context->huge_bytes = 0;
-    ca_region_give_all(&context->runs);
+    ca_region_retire_all(&context->runs);
     ca_account_discharge(&context->account, bytes);
 }
 

@@ -138,7 +138,7 @@ bool ca_pages_are_few(const ca_heap *heap)
 void ca_pages_drop(ca_heap *heap)
 {
     ca_tlsf *tlsf = &heap->pages;
-    ca_region_give_all(&heap->runs);
+    ca_region_retire_all(&heap->runs);
     ca_account_discharge(heap->account, heap->extent_pages * CA_PAGE);
     heap->first_extent = (uint32_t)ca_size_min(heap->extent_pages, CA_EXTENT_LEAST);
     CA_STORE(&heap->extent_pages, 0);

@@ -776,6 +776,18 @@ static void segment_rebuild(ca_stored *h, unsigned s, uint32_t used)
     gap_sort(h, &k, gap, end);
 }
 
+/* A checkpoint that was damaged since holds nothing, and is not the newest: the next sync writes another. */
+static unsigned checkpoint_of(ca_stored *h, uint64_t *sequence)
+{
+    char *base = h->file.base;
+    ca_stored_fault fault;
+    uint64_t bytes;
+    unsigned copy = ca_stored_newest(base, sequence);
+    bool whole = copy && ca_os_file_size(h->file.fd, &bytes) == 0 && ca_stored_is_valid(base, bytes, copy, &fault) &&
+                 ca_stored_copy_sum(base, copy) == ca_stored_slot_at(base, copy)->sum;
+    return whole ? copy : 0;
+}
+
 void ca_stored_rebuild(ca_stored *h)
 {
     char *base = h->file.base;
@@ -784,7 +796,7 @@ void ca_stored_rebuild(ca_stored *h)
     c->touched = CA_STORED_END;
     c->whole[CA_STORED_A] = c->whole[CA_STORED_B] = 1;
     if (!(((ca_stored_header *)(void *)base)->flags & CA_STORED_VOLATILE))
-        c->newest = ca_stored_newest(base, &c->sequence);
+        c->newest = checkpoint_of(h, &c->sequence);
     const ca_stored_roots *roots = ca_stored_roots_of(base, CA_STORED_LIVE);
     for (unsigned s = 0; s < CA_STORED_SEGMENTS; s++)
         if (roots->used[s]) {

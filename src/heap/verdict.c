@@ -104,7 +104,7 @@ void ca_verdict(const char *function, const void *p, ca_granule g)
         if (c && c->state == CA_CONTEXT_FREE)
             pronounce_dropped(function, p, ca_context_number(c));
         const void *start = ca_verdict_start(p, g);
-        if (start && start != p && c->engine->is_live(c, start))
+        if (start && start != p && c && c->engine && c->engine->is_live(c, start))
             pronounce_interior(function, p, start);
         if (start || (c && c->engine && c->engine->was_block(c, p)))
             pronounce_dead(function, p);

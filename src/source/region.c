@@ -459,6 +459,79 @@ void ca_region_give_all(ca_run_list *list)
     }
 }
 
+/* --- quarantine ------------------------------------------------------------------------------------------ */
+
+/* Of the first zone, newest first, guarded by its lock. */
+static struct {
+    uint64_t most, pages;
+    uint32_t newest, oldest; /* chunks' numbers plus 1 */
+} quarantine;
+
+void ca_region_quarantine(uint64_t bytes)
+{
+    quarantine.most = bytes / CA_PAGE;
+}
+
+static void quarantine_leave(void)
+{
+    uint32_t number = quarantine.oldest;
+    ca_page page = (number - 1) << CA_CHUNK_SHIFT;
+    ca_run_record *r = run_record(page);
+    quarantine.oldest = r->prev;
+    if (r->prev)
+        run_record((r->prev - 1) << CA_CHUNK_SHIFT)->next = 0;
+    else
+        quarantine.newest = 0;
+    quarantine.pages -= ca_region_run_pages(page);
+    run_give(&region.first, page);
+}
+
+/* pre: locked, and the run is in no list any more */
+static void quarantine_enter(ca_page page)
+{
+    ca_run_record *r = run_record(page);
+    uint32_t number = (page >> CA_CHUNK_SHIFT) + 1;
+    ca_page pages = ca_region_run_pages(page);
+    (void)region.first.source->purge(region.first.source, ca_region_address(page), (size_t)pages * CA_PAGE);
+    CA_STORE(&r->owner, 0);
+    r->prev = 0;
+    r->next = quarantine.newest;
+    if (r->next)
+        run_record((r->next - 1) << CA_CHUNK_SHIFT)->prev = number;
+    else
+        quarantine.oldest = number;
+    quarantine.newest = number;
+    quarantine.pages += pages;
+    while (quarantine.pages > quarantine.most)
+        quarantine_leave();
+}
+
+void ca_region_retire(ca_page page, ca_run_list *list)
+{
+    if (!quarantine.most || run_zone(page) != &region.first) {
+        ca_region_give(page, list);
+        return;
+    }
+    ca_lock_take(&region.first.lock);
+    if (list) {
+        ca_lock_take(&list->lock);
+        list_unlink(list, run_record(page));
+        ca_lock_drop(&list->lock);
+    }
+    quarantine_enter(page);
+    ca_lock_drop(&region.first.lock);
+}
+
+void ca_region_retire_all(ca_run_list *list)
+{
+    if (!quarantine.most) {
+        ca_region_give_all(list);
+        return;
+    }
+    for (uint32_t first; (first = CA_LOAD(&list->first));)
+        ca_region_retire((first - 1) << CA_CHUNK_SHIFT, list);
+}
+
 /* Locks on lists are taken inside a zone's, any, so that whoever has all zones (fork) knows that no list is locked. */
 void ca_region_pass(ca_run_list *list, ca_run_list *to)
 {

@@ -111,6 +111,10 @@ ca_page ca_region_run_pages(ca_page page);
 uint32_t ca_region_run_owner(ca_page page); /* 0: none */
 /* Gives back all runs of the list. */
 void ca_region_give_all(ca_run_list *list);
+/* The same for what a context leaves: it goes without memory for now, and comes back when `bytes` (ca_region_quarantine) of later ones have gone the same way. Runs of further zones are given at once. */
+void ca_region_retire(ca_page page, ca_run_list *list);
+void ca_region_retire_all(ca_run_list *list);
+void ca_region_quarantine(uint64_t bytes); /* once, at start; 0: off */
 /* The runs of the list are in the list `to` from now on. */
 void ca_region_pass(ca_run_list *list, ca_run_list *to);
 /* Those that begin at `from` or above it, the first `most` by address. Returns how many. Any thread. Time: proportional to the list. */

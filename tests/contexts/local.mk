@@ -76,7 +76,7 @@ verdict_programs = \
 	tests/contexts/verdicts/freed_context_long_huge \
 	tests/contexts/verdicts/freed_context_long_large \
 	tests/contexts/verdicts/freed_context_long_medium \
-	tests/contexts/verdicts/freed_context_long_small \
+	tests/contexts/verdicts/quarantine tests/contexts/verdicts/freed_context_long_small \
 	tests/contexts/verdicts/freed_context_medium_huge \
 	tests/contexts/verdicts/freed_context_medium_large \
 	tests/contexts/verdicts/freed_context_medium_medium \
@@ -128,6 +128,8 @@ tests_contexts_verdicts_freed_context_long_large_SOURCES = tests/contexts/verdic
 tests_contexts_verdicts_freed_context_long_large_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_freed_context_long_medium_SOURCES = tests/contexts/verdicts/freed_context_long_medium.c $(verdict_headers)
 tests_contexts_verdicts_freed_context_long_medium_LDADD = $(verdict_ldadd)
+tests_contexts_verdicts_quarantine_SOURCES = tests/contexts/verdicts/quarantine.c $(verdict_headers)
+tests_contexts_verdicts_quarantine_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_freed_context_long_small_SOURCES = tests/contexts/verdicts/freed_context_long_small.c $(verdict_headers)
 tests_contexts_verdicts_freed_context_long_small_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_freed_context_medium_huge_SOURCES = tests/contexts/verdicts/freed_context_medium_huge.c $(verdict_headers)

@@ -75,13 +75,24 @@ static bool was_seen(uint64_t done, uint64_t live)
     return false;
 }
 
-/* Whether a call may come next in this state, and what state follows. */
-static bool answers(const call *c, uint64_t live, uint64_t *after)
+/* Another thread has begun to free the block of a free that was refused, and has not come to its end in the order so far. */
+static bool is_going(const call *c, uint64_t done)
+{
+    for (int i = 0; i < ALL; i++)
+        if (!(done >> i & 1) && calls[i].kind == FREE && !calls[i].error && calls[i].index == c->index && calls[i].began < c->ended)
+            return true;
+    return false;
+}
+
+/* Whether a call may come next in this state, and what state follows.  A wrong free is EINVAL from the moment that the right one has begun, which may be before the block can be had again. */
+static bool answers(const call *c, uint64_t done, uint64_t live, uint64_t *after)
 {
     *after = live;
+    if (c->kind == FREE && c->error)
+        return !(live >> c->index & 1) || is_going(c, done);
     if (c->kind == FREE) {
         *after = live & ~(1ULL << c->index);
-        return (c->error == 0) == (live >> c->index & 1);
+        return live >> c->index & 1;
     }
     if (c->index == CTXALLOC_NONE)
         return live == (1U << BLOCKS) - 1;
@@ -100,7 +111,7 @@ static bool linearizable(uint64_t done, uint64_t live)
         if (!(done >> i & 1) && calls[i].ended < earliest_end)
             earliest_end = calls[i].ended;
     for (int i = 0; i < ALL; i++)
-        if (!(done >> i & 1) && calls[i].began < earliest_end && answers(&calls[i], live, &after) &&
+        if (!(done >> i & 1) && calls[i].began < earliest_end && answers(&calls[i], done, live, &after) &&
             linearizable(done | 1ULL << i, after))
             return true;
     return false;

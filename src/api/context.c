@@ -177,7 +177,7 @@ API ctxalloc_context *ctxalloc_switch(ctxalloc_context *to)
 
 API ctxalloc_context *ctxalloc_current(void)
 {
-    return outside(ca_context_current());
+    return outside(ca_current->context);
 }
 
 API int ctxalloc_reset(ctxalloc_context *handle)

@@ -779,13 +779,9 @@ static void segment_rebuild(ca_stored *h, unsigned s, uint32_t used)
 /* A checkpoint that was damaged since holds nothing, and is not the newest: the next sync writes another. */
 static unsigned checkpoint_of(ca_stored *h, uint64_t *sequence)
 {
-    char *base = h->file.base;
     ca_stored_fault fault;
     uint64_t bytes;
-    unsigned copy = ca_stored_newest(base, sequence);
-    bool whole = copy && ca_os_file_size(h->file.fd, &bytes) == 0 && ca_stored_is_valid(base, bytes, copy, &fault) &&
-                 ca_stored_copy_sum(base, copy) == ca_stored_slot_at(base, copy)->sum;
-    return whole ? copy : 0;
+    return ca_os_file_size(h->file.fd, &bytes) == 0 ? ca_stored_checkpoint(h->file.base, bytes, &fault, sequence) : 0;
 }
 
 void ca_stored_rebuild(ca_stored *h)

@@ -150,6 +150,8 @@ typedef struct ca_stored_fault {
 
 /* One of the three copies, in a file of so many bytes that is mapped at base. Reads nothing outside it. O(pages in use). */
 bool ca_stored_is_valid(char *base, uint64_t bytes, unsigned copy, ca_stored_fault *fault);
+/* The copy that the last checkpoint is in, looked at with suspicion. 0: none, or damaged. */
+unsigned ca_stored_checkpoint(char *base, uint64_t bytes, ca_stored_fault *fault, uint64_t *sequence);
 /* Of a header that was read: 0, EILSEQ: not a heap; ENOTSUP: a version, byte order or page size that is not ours; EUCLEAN: damaged. */
 int ca_stored_header_judge(const ca_stored_header *header, char *why);
 const char *ca_stored_fault_text(int which);

@@ -219,6 +219,18 @@ bool ca_stored_is_valid(char *base, uint64_t bytes, unsigned copy, ca_stored_fau
     return roots_are_valid(base, copy, roots, f);
 }
 
+unsigned ca_stored_checkpoint(char *base, uint64_t bytes, ca_stored_fault *fault, uint64_t *sequence)
+{
+    unsigned copy = ca_stored_newest(base, sequence);
+    *fault = (ca_stored_fault){.which = 7};
+    if (!copy || !ca_stored_is_valid(base, bytes, copy, fault))
+        return 0;
+    if (ca_stored_copy_sum(base, copy) == ca_stored_slot_at(base, copy)->sum)
+        return copy;
+    fault->which = 7;
+    return 0;
+}
+
 /* --- index and control ----------------------------------------------------------------------------------------------- */
 
 static bool free_run_is_listed(char *base, uint32_t page)

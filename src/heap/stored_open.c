@@ -130,19 +130,6 @@ static int control_make(ca_stored *h)
 
 /* --- recovery ----------------------------------------------------------------------------------------------------- */
 
-/* The last checkpoint, looked at with suspicion. 0: none, or damaged. */
-static unsigned checkpoint_find(char *base, uint64_t bytes, ca_stored_fault *fault, uint64_t *sequence)
-{
-    unsigned copy = ca_stored_newest(base, sequence);
-    *fault = (ca_stored_fault){.which = 7};
-    if (!copy || !ca_stored_is_valid(base, bytes, copy, fault))
-        return 0;
-    if (ca_stored_copy_sum(base, copy) == ca_stored_slot_at(base, copy)->sum)
-        return copy;
-    fault->which = 7;
-    return 0;
-}
-
 static void checkpoint_apply(char *base, unsigned copy)
 {
     const ca_stored_roots *roots = ca_stored_roots_of(base, copy);
@@ -163,7 +150,7 @@ static int first_opens(ca_stored *h, uint64_t bytes, char *why)
     bool memory = is_volatile(h), recover = !memory && (needs_recovery(base) || h->flags & CA_STORED_RESTORE);
     unsigned copy = 0;
     if (recover) {
-        copy = checkpoint_find(base, bytes, &fault, &sequence);
+        copy = ca_stored_checkpoint(base, bytes, &fault, &sequence);
         if (!copy) {
             ca_format(why, CA_STORED_WHY, "power was lost, and there is no checkpoint to take: %s", ca_stored_fault_text(fault.which));
             return EUCLEAN;
@@ -411,7 +398,7 @@ int ca_stored_check_file(const char *path, ca_stored_report *r, char *why)
         r->was_open = state->open;
         (void)ca_stored_is_valid(base, r->bytes, CA_STORED_LIVE, &r->live);
         if (!r->in_memory)
-            (void)checkpoint_find(base, r->bytes, &r->checkpoint, &r->sequence);
+            (void)ca_stored_checkpoint(base, r->bytes, &r->checkpoint, &r->sequence);
     }
     ca_file_close(&h.file);
     return error;

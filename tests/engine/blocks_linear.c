@@ -49,6 +49,7 @@ static void work(call *mine, uint64_t *random)
             mine->index = wild ? *random >> 8 & 1 : held[--n];
         if (*random >> 20 & 1)
             sched_yield();
+        mine->error = 0;
         mine->began = tick();
         if (mine->kind == FREE)
             mine->error = ctxalloc_blocks_free_index(pool, mine->index);
@@ -75,21 +76,26 @@ static bool was_seen(uint64_t done, uint64_t live)
     return false;
 }
 
-/* Another thread has begun to free the block of a free that was refused, and has not come to its end in the order so far. */
-static bool is_going(const call *c, uint64_t done)
+/* A free that was refused is of a block that another call was taking or giving back at that time: by the order so far the block is live, but a
+ * free that takes it has begun, or the alloc that gives it has not ended. Nobody may free a block that alloc has not returned yet. */
+static bool is_changing_hands(const call *c, uint64_t done)
 {
-    for (int i = 0; i < ALL; i++)
-        if (!(done >> i & 1) && calls[i].kind == FREE && !calls[i].error && calls[i].index == c->index && calls[i].began < c->ended)
+    for (int i = 0; i < ALL; i++) {
+        bool before = done >> i & 1, same = calls[i].index == c->index && !calls[i].error;
+        if (same && calls[i].kind == FREE && !before && calls[i].began < c->ended)
             return true;
+        if (same && calls[i].kind == ALLOC && before && calls[i].ended > c->began)
+            return true;
+    }
     return false;
 }
 
-/* Whether a call may come next in this state, and what state follows.  A wrong free is EINVAL from the moment that the right one has begun, which may be before the block can be had again. */
+/* Whether a call may come next in this state, and what state follows. */
 static bool answers(const call *c, uint64_t done, uint64_t live, uint64_t *after)
 {
     *after = live;
     if (c->kind == FREE && c->error)
-        return !(live >> c->index & 1) || is_going(c, done);
+        return !(live >> c->index & 1) || is_changing_hands(c, done);
     if (c->kind == FREE) {
         *after = live & ~(1ULL << c->index);
         return live >> c->index & 1;

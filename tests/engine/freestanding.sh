@@ -6,9 +6,11 @@ set -eu
 srcdir=${srcdir:-.}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# shellcheck source-path=SCRIPTDIR source=../processors.sh
+. "$srcdir/tests/processors.sh"
 
 headers="base/base.h engine/bin.h engine/error.h"
-ran=0 missing=
+ran=0
 
 # engine, what to allocate and free in the test program, its headers
 program() { # call prefix, handle type
@@ -71,9 +73,6 @@ engine() { # compiler, runner, .c, prefix, handle, own headers
 }
 
 compiler() { # compiler, runner
-    for tool in ${1%% *} $2; do
-        command -v "$tool" >/dev/null || { missing="$missing $tool"; return; }
-    done
     local packed="engine/tlsf_calls.h engine/tlsf_core.h engine/tlsf_packed.h engine/tlsf32.h"
     local fit="engine/fit_audit.h engine/fit_calls.h engine/fit_order.h engine/fit_sizes.h engine/fit_types.h engine/fit32.h"
     engine "$1" "$2" tlsf32.c tlsf ctxalloc_block $packed
@@ -82,12 +81,5 @@ compiler() { # compiler, runner
     engine "$1" "$2" fit64.c fit64 ctxalloc_fit64_block $fit
 }
 
-if [ "$(uname -m)" = x86_64 ]; then
-    compiler gcc ""
-    compiler clang-16 ""
-    compiler aarch64-linux-gnu-gcc qemu-aarch64
-else
-    compiler cc ""
-fi
-echo "$ran programs ran${missing:+; not on this machine:$missing}"
-[ "$ran" -gt 0 ] || exit 77
+each_processor compiler
+echo "$ran programs ran"

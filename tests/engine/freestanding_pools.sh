@@ -5,15 +5,14 @@ set -eu
 srcdir=${srcdir:-.}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# shellcheck source-path=SCRIPTDIR source=../processors.sh
+. "$srcdir/tests/processors.sh"
 flags="-std=gnu11 -ffreestanding -nostdlib -static -fno-stack-protector -Wall -Wextra -Wundef -Wconversion -Wshadow -Werror"
 tried=0
 
-# with COMPILER RUNNER FLAGS...
-with() {
-    local cc=$1 runner=$2 engine level undefined
-    shift 2
-    command -v "$cc" >/dev/null || { echo "no $cc: left out"; return; }
-    [ -z "$runner" ] || command -v "$runner" >/dev/null || { echo "no $runner: left out"; return; }
+with() { # compiler, runner
+    local cc=$1 runner=$2 atomics= engine level undefined
+    case $cc in aarch64-*) atomics=-mno-outline-atomics ;; esac
     for level in -O0 -O2 -O3; do
         for engine in blocks chunks bump; do
             # Nothing but these headers: a folder with copies of them, and of no others.
@@ -23,13 +22,13 @@ with() {
             cp "$srcdir/src/base/base.h" "$work/alone/base"
             cp "$srcdir"/src/engine/{error,copy,runs,bump}.h "$work/alone/engine"
             cp "$srcdir/src/engine/$engine.c" "$work/alone"
-            "$cc" $flags "$@" $level -I"$work/alone" -c "$work/alone/$engine.c" -o "$work/$engine.o"
+            "$cc" $flags $atomics $level -I"$work/alone" -c "$work/alone/$engine.c" -o "$work/$engine.o"
             undefined=$(${NM:-nm} -u "$work/$engine.o")
             [ -z "$undefined" ] || { echo "$cc $level: $engine.c needs $undefined"; exit 1; }
         done
-        "$cc" $flags "$@" $level -I"$srcdir/include" "$srcdir/tests/engine/freestanding_pools.c" "$work"/{blocks,chunks,bump}.o -o "$work/pools"
+        "$cc" $flags $atomics $level -I"$srcdir/include" "$srcdir/tests/engine/freestanding_pools.c" "$work"/{blocks,chunks,bump}.o -o "$work/pools"
         $runner "$work/pools" || { echo "$cc $level: line $? of freestanding_pools.c does not hold (modulo 256)"; exit 1; }
-        "$cc" $flags "$@" $level -I"$srcdir/include" "$srcdir/examples/freestanding.c" "$work/chunks.o" -o "$work/example"
+        "$cc" $flags $atomics $level -I"$srcdir/include" "$srcdir/examples/freestanding.c" "$work/chunks.o" -o "$work/example"
         $runner "$work/example" >"$work/output"
         diff "$work/output" - <<'END'
 squares: 0 1 4 9 16 25 36 49 64 81
@@ -41,13 +40,5 @@ END
     echo "$cc: ok"
 }
 
-case $(uname -m) in
-x86_64)
-    with gcc ""
-    with clang-16 ""
-    with aarch64-linux-gnu-gcc qemu-aarch64 -mno-outline-atomics
-    ;;
-*) with "${CC:-cc}" "" ;;
-esac
-[ $tried -gt 0 ] || exit 77
+each_processor with
 echo "$tried programs without a C library"

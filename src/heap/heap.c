@@ -474,7 +474,7 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     heap->pages.bias = ca_region_bias();
     heap->pages.scan_limit = CA_PAGE_SCAN;
     heap->slow_calls = CA_TICK_CALLS;
-    heap->state = CA_HEAP_OWNED;
+    CA_STORE(&heap->state, CA_HEAP_OWNED); /* a sender to its last life may be looking at it */
     if (!known)
         ca_heap_enlist(heap);
     return heap;

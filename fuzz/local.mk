@@ -8,11 +8,11 @@ fuzz_targets += $(fuzz_ranges) fuzz/stored
 fuzz_ranges = fuzz/ranges_tlsf fuzz/ranges_tlsf16 fuzz/ranges_fit fuzz/ranges_fit64
 FUZZ_SECONDS = 60
 
-fuzz_flags = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+fuzz_flags = -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fsanitize-coverage-ignorelist=$(srcdir)/fuzz/uncovered.txt
 fuzz_cflags = $(AM_CFLAGS) $(fuzz_flags)
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
 
-EXTRA_DIST += fuzz/run fuzz/corpus
+EXTRA_DIST += fuzz/run fuzz/corpus fuzz/uncovered.txt
 
 if FUZZERS
 noinst_LTLIBRARIES += fuzz/libfuzzcore.la

@@ -1,4 +1,6 @@
-// N1: coroutines that move between threads allocate rightly.  fibers THREADS COROUTINES STEPS; -DSTACKFUL=1, 2, 3 (stackful.hpp) or 0: C++20.
+// N1: coroutines that move between threads allocate rightly.  -DSTACKFUL=1, 2, 3 (stackful.hpp) or 0: C++20; -DRUN=fibers_1 or the like names the function that ways.cc calls.
+//
+// -Dcoroutine=coroutine_1 or the like keeps the classes of several ways apart that are linked into one program.
 //
 // Every coroutine has a context. Before and after each suspension, in one function that the compiler may optimise as it likes, it allocates in each way there is and asks whose the
 // blocks are.  A library whose idea of the current thread can be kept over a suspension gives blocks of the coroutine that the old thread runs now, and is found out.
@@ -21,6 +23,10 @@
 #include "examples/coroutines/stackless.hpp"
 #endif
 #include "examples/coroutines/scheduler.hpp"
+
+int RUN(int threads, std::size_t coroutines, std::size_t steps);
+
+namespace {
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -184,11 +190,9 @@ struct job {
     bool resume() { return co->resume(); }
 };
 
-int main(int count, char **words) {
-    if (count != 4)
-        wrong("usage: fibers THREADS COROUTINES STEPS");
-    int threads = std::atoi(words[1]);
-    auto coroutines = static_cast<std::size_t>(std::atoi(words[2])), steps = static_cast<std::size_t>(std::atoi(words[3]));
+} // namespace
+
+int RUN(int threads, std::size_t coroutines, std::size_t steps) {
     std::vector<std::unique_ptr<job>> jobs;
     scheduler<job> s(threads, true);
     for (std::size_t i = 0; i < coroutines; i++) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # N1: coroutines that move between threads allocate rightly, whatever the compiler does with the addresses of a thread's variables.
 #
-#   fibers.cc, -O3 -flto       x gcc, clang
+#   fibers.cc, -O3 -flto       x gcc, clang       (the four ways in one program: linking costs most of the time here)
 #   ucontext, switch by hand, Boost.Context, C++20 coroutines
 #   the shared library, the archive of this build, an archive made for link-time optimisation      on 2 and on 8 threads
 #
@@ -27,16 +27,20 @@ use() {
     have "$ar" || missing "$ar is not installed"
 }
 
-# archive_build TREE NAME: the library's sources in TREE, as --enable-lto compiles them, but with -O3, into $work/NAME.a
-archive_build() {
-    local tree=$1 name=$2 file objects=()
-    for file in "$tree"/src/*/*.c "$tree"/preload/*.c; do
-        objects+=("$work/$name-$(basename "$(dirname "$file")")-$(basename "$file" .c).o")
+# compile TREE NAME FOLDER…: these folders of the library's sources in TREE, as --enable-lto compiles them, but with -O3, into $work/NAME-….o; adds them to $objects
+compile() {
+    local tree=$1 name=$2 file
+    shift 2
+    for file in $(cd "$tree" && find "$@" -name '*.c'); do
+        objects+=("$work/$name-${file//\//-}.o")
         quietly "$cc" -O3 -flto -std=gnu11 -w -I"$builddir" -I"$tree/src" -I"$tree" -I"$tree/include" -D_GNU_SOURCE -fvisibility=hidden -fno-builtin-malloc \
-            -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -ftls-model=initial-exec -fexceptions -c "$file" -o "${objects[-1]}"
+            -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -ftls-model=initial-exec -fexceptions -c "$tree/$file" -o "${objects[-1]}"
     done
-    rm -f "$work/$name.a"
-    quietly "$ar" rcs "$work/$name.a" "${objects[@]}"
+}
+
+archive_make() { # name: of $objects
+    rm -f "$work/$1.a"
+    quietly "$ar" rcs "$work/$1.a" "${objects[@]}"
 }
 
 # The mutant's tree: ca_current is reached by a function whose result the compiler may keep, and nothing keeps the entry points apart from their callers.
@@ -58,13 +62,12 @@ replace() { # file, expression, text
     sed -i "s/^$2/$3/" "$1"
 }
 
-# link NAME LIBRARY...: $work/NAME of this way's object
+# link NAME LIBRARY...: $work/NAME, with all the ways
 link() {
-    local name=$1 boost=
+    local name=$1
     shift
-    [ "$way" != 3 ] || boost=-lboost_context
     # shellcheck disable=SC2086
-    quietly "$cxx" -O3 $lto "$work/fibers-$way.o" "$@" -o "$work/$name" -pthread $boost
+    quietly "$cxx" -O3 $lto "$work"/fibers-?.o "$work/ways.o" "$@" -o "$work/$name" -pthread -lboost_context
 }
 
 # With --enable-lto, the build's archive is for the compiler that made it.
@@ -77,32 +80,39 @@ is_for() {
 passes() { # what, program
     for n in $threads; do
         # shellcheck disable=SC2086
-        quietly timeout 120 "$work/$2" "$n" $load || fail "$cc, ${ways[way]}, $1: $n threads"
+        quietly timeout 120 "$work/$2" "$way" "$n" $load || fail "$cc, ${ways[way]}, $1: $n threads"
     done
 }
 
 mutant_make
 for compiler in $compilers_c; do
     use "$compiler"
-    archive_build "$srcdir" real
-    archive_build "$work/mutant" mutant
     for way in 1 2 3 0; do
-        quietly "$cxx" -std=c++20 -O3 -flto -Wall -Wextra -Wconversion -Wshadow -Werror -DSTACKFUL=$way "${flags[@]}" -I"$srcdir" -c "$srcdir/tests/coroutines/fibers.cc" \
-            -o "$work/fibers-$way.o"
-        link shared "$so/libctxalloc.so" -Wl,-rpath,"$so"
+        quietly "$cxx" -std=c++20 -O3 -flto -Wall -Wextra -Wconversion -Wshadow -Werror -DSTACKFUL=$way -DRUN=fibers_$way -Dcoroutine=coroutine_$way "${flags[@]}" -I"$srcdir" \
+            -c "$srcdir/tests/coroutines/fibers.cc" -o "$work/fibers-$way.o"
+    done
+    quietly "$cxx" -std=c++20 -O3 -flto -Wall -Wextra -Wconversion -Wshadow -Werror -c "$srcdir/tests/coroutines/ways.cc" -o "$work/ways.o"
+    objects=()
+    compile "$srcdir" real src/base src/engine src/source src/heap # these layers are the mutant's, too: what it changes lies above them
+    below=("${objects[@]}")
+    compile "$srcdir" real src/front src/api preload
+    link shared "$so/libctxalloc.so" -Wl,-rpath,"$so"
+    if is_for "$cc"; then link static "$archive"; fi
+    archive_make real
+    link lto "$work/real.a"
+    objects=("${below[@]}")
+    compile "$work/mutant" mutant src/front src/api preload
+    archive_make mutant
+    link found "$work/mutant.a"
+    for way in 1 2 3 0; do
         passes "shared library" shared
-        if is_for "$cc"; then
-            link static "$archive"
-            passes "the build's archive" static
-        fi
-        link lto "$work/real.a"
+        if is_for "$cc"; then passes "the build's archive" static; fi
         passes "archive with link-time optimisation" lto
         echo "$cc, ${ways[way]}: right on $threads threads, with the shared library, $(is_for "$cc" && echo "the build's archive, ")an archive with link-time optimisation"
         [ "$way" != 0 ] || continue
-        link found "$work/mutant.a"
         for n in $threads; do
             # shellcheck disable=SC2086
-            if timeout 120 "$work/found" "$n" $load >/dev/null 2>"$work/message"; then
+            if timeout 120 "$work/found" "$way" "$n" $load >/dev/null 2>"$work/message"; then
                 fail "$cc, ${ways[way]}: the mutant, whose thread-local accessor is cacheable, passes on $n threads"
             fi
             if grep -q "shows nothing" "$work/message"; then fail "$cc, ${ways[way]}, the mutant: $(cat "$work/message")"; fi

@@ -33,6 +33,7 @@ static slot slots[SLOTS];
 static uint64_t root, seed = 2463534242;
 static disk *current; /* NULL: flushes do nothing */
 static bool in_sync, losing;
+static char path[60], lost[60], lost_again[60]; /* of this process alone */
 static unsigned losses, losses_in_sync, losses_in_recovery, taken_of_new;
 static char why[CA_STORED_WHY];
 
@@ -141,7 +142,6 @@ int fdatasync(int fd)
 
 static void power_lose(void)
 {
-    static const char lost[] = "/dev/shm/ctxalloc-power-lost", lost_again[] = "/dev/shm/ctxalloc-power-lost-again";
     disk *before = current;
     if (losing) { /* once more, in the recovery */
         current = NULL;
@@ -240,11 +240,13 @@ static void slot_change(ca_stored *h, slot *s)
 
 int main(void)
 {
-    static const char path[] = "/dev/shm/ctxalloc-power";
     const char *length = getenv("CTXALLOC_TEST_LONG");
     unsigned steps = length && *length == '1' ? 400000 : 12000;
     int which;
     disk d = {.path = path};
+    snprintf(path, sizeof path, "/dev/shm/power-%d.heap", (int)getpid());
+    snprintf(lost, sizeof lost, "/dev/shm/power-%d-lost.heap", (int)getpid());
+    snprintf(lost_again, sizeof lost_again, "/dev/shm/power-%d-lost-again.heap", (int)getpid());
     (void)unlink(path);
     ca_stored *h = heap_open(path, CA_STORED_NEW);
     disk_flush(&d);
@@ -272,7 +274,7 @@ int main(void)
     printf("power lost %u times, %u of them in a sync, of which %u times the new state was there; %u times more in a recovery\n", losses, losses_in_sync, taken_of_new,
            losses_in_recovery);
     (void)unlink(path);
-    (void)unlink("/dev/shm/ctxalloc-power-lost");
-    (void)unlink("/dev/shm/ctxalloc-power-lost-again");
+    (void)unlink(lost);
+    (void)unlink(lost_again);
     return 0;
 }

@@ -71,14 +71,15 @@ fuzz_ranges_fit64_CFLAGS = $(fuzz_cflags) -DFUZZ_ENGINE=3
 fuzz_ranges_fit64_LDFLAGS = $(fuzz_ldflags)
 fuzz_ranges_fit64_LDADD = fuzz/libfuzzcore.la
 
+fuzzers: $(fuzz_targets)
 # `make fuzz-short` tries everything for FUZZ_SECONDS a run; `make fuzz-long FUZZ_SECONDS=14400` goes on from what the last one found.
 fuzz-short: $(fuzz_targets)
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' srcdir='$(srcdir)' builddir='$(builddir)' $(srcdir)/fuzz/run fresh
 fuzz-long: $(fuzz_targets)
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' srcdir='$(srcdir)' builddir='$(builddir)' $(srcdir)/fuzz/run continue
 else
-fuzz-short fuzz-long:
+fuzzers fuzz-short fuzz-long:
 	@echo "The fuzz targets are not part of this build.  Configure one with: CC=clang-16 --enable-fuzzers --enable-faults" >&2; exit 1
 endif
 
-.PHONY: fuzz-short fuzz-long
+.PHONY: fuzzers fuzz-short fuzz-long

@@ -25,8 +25,8 @@ CA_INLINE ca_cache *ca_fast_cache(ca_target *target, size_t offset)
  * The dynamic loader: threads' tables, descriptions of libraries, thread-local variables made on first use.
  * _IO_file_doallocate: the buffers of stdio's streams, which are made on the first use of stdout, say; of CA_STDIO_LEAST bytes or more.
  *
- * The loader calls through pointers of its own. Where they can be made to lead elsewhere (preload/loader.c; ca_heap_setting.trusted), contexts' smaller blocks come from the same
- * paths as everybody's; where not, all of a context's come from ca_fast_context_malloc, which looks at the caller. */
+ * Both call through pointers of their own. Where these can be made to lead elsewhere (preload/loader.c, preload/libc.c; ca_heap_setting.trusted_end), contexts' blocks come from the same
+ * paths as everybody's; where not, they come from ca_fast_context_malloc, which looks at the caller: all of them, or with the loader's alone led elsewhere those that may be a stream's. */
 extern struct ca_outsiders {
     uintptr_t loader, stdio;
     size_t loader_bytes;

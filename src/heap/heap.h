@@ -143,8 +143,8 @@ typedef struct ca_heap_settings {
     bool profile;   /* samples are taken, see front/profile.h */
     bool slow;      /* full or profile: there are no fast paths */
     bool quarantine; /* what contexts leave is not used again for a while, see ca_region_retire */
-    bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
+    size_t trusted_end; /* bytes: whoever asks a context for less gets it, and need not be looked at; see front/fast.h */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
 

@@ -45,7 +45,7 @@ CA_INLINE bool ca_is_stdio(const void *caller)
 
 CA_INLINE bool ca_is_outsider(const void *caller)
 {
-    return ca_is_loader(caller) || ca_is_stdio(caller);
+    return CA_LOAD(&ca_heap_setting.trusted_end) <= CA_FAST_MAX && (ca_is_loader(caller) || ca_is_stdio(caller));
 }
 
 /* NULL: not from here; ask ca_front_malloc. */

@@ -394,7 +394,9 @@ static unsigned slots_divert(const loaded *l, Elf64_Sxword table, Elf64_Sxword t
     const Elf64_Sym *symbols = (const Elf64_Sym *)loaded_address(l, DT_SYMTAB);
     const char *names = (const char *)loaded_address(l, DT_STRTAB);
     unsigned found = 0;
-    for (; r && r < end; r++)
+    if (!r || !symbols || !names)
+        return 0;
+    for (; r < end; r++)
         for (unsigned i = 0; i < count; i++) {
             if (!ELF64_R_SYM(r->r_info) || strcmp(names + symbols[ELF64_R_SYM(r->r_info)].st_name, d[i].name) != 0)
                 continue;
@@ -411,7 +413,7 @@ static unsigned slots_divert(const loaded *l, Elf64_Sxword table, Elf64_Sxword t
 bool ca_os_divert_library(const void *code, const ca_diversion *d, unsigned count)
 {
     loaded l = {.code = (uintptr_t)code};
-    if (!dl_iterate_phdr(loaded_find, &l) || !l.dynamic || !loaded_entry(&l, DT_SYMTAB) || !loaded_entry(&l, DT_STRTAB))
+    if (!dl_iterate_phdr(loaded_find, &l))
         return false;
     unsigned found = slots_divert(&l, DT_RELA, DT_RELASZ, d, count, false) | slots_divert(&l, DT_JMPREL, DT_PLTRELSZ, d, count, false);
     if (found != (1U << count) - 1 || (l.relro && !relro_protect(l.relro, l.relro_end, PROT_READ | PROT_WRITE)))

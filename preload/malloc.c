@@ -101,7 +101,7 @@ void *FACE(calloc)(size_t count, size_t size)
     return p ? p : no_memory();
 }
 
-static void *resize(void *p, size_t size)
+CA_NOINLINE static void *resize(void *p, size_t size)
 {
     void *q = NULL;
     if (CA_UNLIKELY(ca_front_realloc(p, size, &q) == CA_FOREIGN))
@@ -113,8 +113,10 @@ void *FACE(realloc)(void *p, size_t size)
 {
     if (!p)
         return allocate(size, CALLER);
-    if (size)
-        return resize(p, size);
+    if (CA_LIKELY(size != 0)) {
+        void *q = ca_fast_realloc(p, size);
+        return CA_LIKELY(q != NULL) ? q : resize(p, size);
+    }
     ca_face_release(p, "realloc");
     return NULL;
 }
@@ -230,12 +232,19 @@ void FACE(free_aligned_sized)(void *p, size_t align, size_t size)
     ca_face_release_sized(p, size, "free_aligned_sized");
 }
 
-static size_t usable(const void *p, const char *function)
+/* Programs that count what they use ask after every malloc and before every free. */
+CA_NOINLINE static size_t usable_slow(const void *p, const char *function)
 {
     size_t size = 0;
     if (!p)
         return 0;
     return ca_front_usable(p, &size, function) == CA_OURS ? size : ca_next_usable(p);
+}
+
+CA_INLINE size_t usable(const void *p, const char *function)
+{
+    size_t size = ca_fast_usable(p);
+    return CA_LIKELY(size != 0) ? size : usable_slow(p, function);
 }
 
 size_t FACE(malloc_usable_size)(void *p)

@@ -13,6 +13,8 @@
 #ifndef CA_FRONT_FAST_H
 #define CA_FRONT_FAST_H
 
+#include <string.h>
+
 #include "front/front.h"
 #include "heap/live.h"
 
@@ -125,6 +127,45 @@ CA_INLINE bool ca_fast_free(void *p)
         return true;
     }
     return false;
+}
+
+/* Of a slab's object of the current heap. 0: not from here; ask ca_front_usable. */
+CA_INLINE size_t ca_fast_usable(const void *p)
+{
+    uintptr_t offset = (uintptr_t)p - ca_region.base;
+    ca_granule g = offset >> CA_GRANULE_SHIFT | offset << (64 - CA_GRANULE_SHIFT);
+    if (CA_UNLIKELY(g >= CA_LOAD(&ca_region.granules)))
+        return 0;
+    uint32_t x = CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag) ^ ca_current->free_tag;
+    if (x < CA_TAG_CACHES)
+        return ca_classes[x >> CA_TAG_CLASS_SHIFT].size;
+    x ^= CA_TAG_CHECKED;
+    return CA_LIKELY(x < CA_TAG_CACHES) && CA_LIKELY(ca_live_test(g)) ? ca_classes[x >> CA_TAG_CLASS_SHIFT].size : 0;
+}
+
+/* realloc leaves an object of more than CA_SHRINK_LEAST bytes when less than this part of it is used, so that shrinking gives memory back. */
+enum { CA_SHRINK_PART = 2, CA_SHRINK_LEAST = 64 };
+
+CA_INLINE bool ca_object_serves(size_t old, size_t size)
+{
+    return size <= old && (size > old / CA_SHRINK_PART || old <= CA_SHRINK_LEAST);
+}
+
+/* Of a slab's object of the thread's own heap (contexts count their resizes). NULL: not from here, nothing has changed; ask ca_front_realloc. size > 0 */
+CA_INLINE void *ca_fast_realloc(void *p, size_t size)
+{
+    size_t old = ca_fast_usable(p);
+    if (CA_UNLIKELY(!old) || CA_UNLIKELY(ca_current->context != NULL))
+        return NULL;
+    if (ca_object_serves(old, size))
+        return p;
+    void *to = ca_fast_malloc(size);
+    if (CA_UNLIKELY(!to))
+        return NULL;
+    memcpy(to, p, old < size ? old : size);
+    if (CA_UNLIKELY(!ca_fast_free(p)))
+        (void)ca_front_free(p, "realloc"); /* another thread was freeing it */
+    return to;
 }
 
 #endif

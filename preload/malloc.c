@@ -30,7 +30,7 @@ CA_NOINLINE static void *malloc_rest(size_t size, const void *caller)
 /* Called in tail position: it returns to malloc's caller. */
 CA_NOINLINE static void *malloc_slow(size_t size, ca_target *target)
 {
-    void *p = ca_fast_context_malloc(target, size, CALLER);
+    void *p = ca_fast_malloc_second(target, size, CALLER);
     return CA_LIKELY(p != NULL) ? p : malloc_rest(size, CALLER);
 }
 
@@ -39,7 +39,7 @@ static void *allocate(size_t size, const void *caller)
 {
     void *p = ca_fast_malloc(size);
     if (!p)
-        p = ca_fast_context_malloc(ca_current, size, caller);
+        p = ca_fast_malloc_second(ca_current, size, caller);
     return CA_LIKELY(p != NULL) ? p : malloc_rest(size, caller);
 }
 

@@ -56,7 +56,7 @@ CA_INLINE void *new_plain(size_t size)
     void *p = ca_fast_malloc(size);
     if (CA_LIKELY(p != NULL))
         return p;
-    p = ca_fast_context_malloc(ca_current, size, NULL); /* the loader is not written in C++ */
+    p = ca_fast_malloc_second(ca_current, size, NULL); /* the loader is not written in C++ */
     if (CA_LIKELY(p != NULL))
         return p;
     p = ca_front_malloc(size);
@@ -68,7 +68,7 @@ CA_INLINE void *new_plain_nothrow(size_t size, const void *tag)
     void *p = ca_fast_malloc(size);
     if (CA_LIKELY(p != NULL))
         return p;
-    p = ca_fast_context_malloc(ca_current, size, NULL); /* the loader is not written in C++ */
+    p = ca_fast_malloc_second(ca_current, size, NULL); /* the loader is not written in C++ */
     if (CA_LIKELY(p != NULL))
         return p;
     p = ca_front_malloc(size);

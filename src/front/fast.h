@@ -77,7 +77,23 @@ CA_INLINE void *ca_fast_malloc(size_t size)
     return ca_fast_malloc_from(ca_current, size);
 }
 
-/* The same for the heap of a context: the first thing on the slow path, where `caller` costs others nothing. caller: where malloc returns to. */
+/* Sizes that the table does not have: the class is computed. size > CA_FAST_MAX */
+CA_INLINE void *ca_fast_medium_malloc(ca_target *target, size_t size)
+{
+    bool checked = target->checked_end != 0;
+    if (CA_UNLIKELY(size > CA_SMALL_MAX) || CA_UNLIKELY((target->fast_end | target->checked_end) <= CA_FAST_MAX))
+        return NULL;
+    ca_cache *cache = &ca_heap_of(target)->caches[ca_class_of(size)];
+    void **top = cache->top, *p = *top;
+    if (CA_LIKELY(p != NULL)) {
+        CA_STORE(&cache->top, top - 1);
+        if (checked)
+            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT);
+    }
+    return p;
+}
+
+/* For the heap of a context whose callers have to be looked at. caller: where malloc returns to. */
 CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const void *caller)
 {
     if (CA_UNLIKELY(size >= target->context_end || ca_is_loader(caller) || (size >= CA_STDIO_LEAST && ca_is_stdio(caller))))
@@ -90,6 +106,12 @@ CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const voi
             ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT);
     }
     return p;
+}
+
+/* After ca_fast_malloc, the first thing on the slow path: neither costs those who need it not. */
+CA_INLINE void *ca_fast_malloc_second(ca_target *target, size_t size, const void *caller)
+{
+    return size > CA_FAST_MAX ? ca_fast_medium_malloc(target, size) : ca_fast_context_malloc(target, size, caller);
 }
 
 /* false: not from here; ask ca_front_free. Nothing has changed then. ca_heap_put_full is for a full magazine. */
@@ -160,6 +182,8 @@ CA_INLINE void *ca_fast_realloc(void *p, size_t size)
     if (ca_object_serves(old, size))
         return p;
     void *to = ca_fast_malloc(size);
+    if (!to)
+        to = ca_fast_malloc_second(ca_current, size, NULL);
     if (CA_UNLIKELY(!to))
         return NULL;
     memcpy(to, p, old < size ? old : size);

@@ -569,7 +569,7 @@ static void *copy_to_new(const block *b, ca_context *owner, void *p, size_t old,
 {
     void *to = is_own(ca_current, b->tag) ? ca_fast_malloc(size) : NULL;
     if (!to && is_own(ca_current, b->tag))
-        to = ca_fast_context_malloc(ca_current, size, NULL);
+        to = ca_fast_malloc_second(ca_current, size, NULL);
     if (!to)
         to = alloc_beside(owner, size);
     if (!to)

@@ -76,7 +76,11 @@ void *ca_face_allocate(size_t size)
 
 void *ca_face_allocate_aligned(size_t align, size_t size)
 {
-    void *p = ca_front_memalign(align, size);
+    if (align <= CA_GRANULE)
+        return allocate(size, NULL);
+    void *p = ca_fast_aligned_malloc(ca_current, align, size);
+    if (CA_UNLIKELY(!p))
+        p = ca_front_memalign(align, size);
     return p ? p : no_memory();
 }
 
@@ -188,8 +192,10 @@ int FACE(posix_memalign)(void **out, size_t align, size_t size)
 {
     if (!ca_is_power_of_two(align) || align % sizeof(void *))
         return EINVAL;
-    void *p = ca_front_memalign(align, size);
-    if (!p)
+    void *p = ca_fast_aligned_malloc(ca_current, align, size);
+    if (CA_UNLIKELY(!p))
+        p = ca_front_memalign(align, size);
+    if (CA_UNLIKELY(!p))
         return ENOMEM;
     *out = p;
     return 0;

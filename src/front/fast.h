@@ -77,13 +77,16 @@ CA_INLINE void *ca_fast_malloc(size_t size)
     return ca_fast_malloc_from(ca_current, size);
 }
 
-/* Sizes that the table does not have: the class is computed. size > CA_FAST_MAX */
-CA_INLINE void *ca_fast_medium_malloc(ca_target *target, size_t size)
+/* Whether the target is a heap of which the fast paths serve all classes. */
+CA_INLINE bool ca_has_all_classes(const ca_target *target)
+{
+    return (target->fast_end | target->checked_end) > CA_FAST_MAX;
+}
+
+CA_INLINE void *ca_fast_class_malloc(ca_target *target, unsigned class)
 {
     bool checked = target->checked_end != 0;
-    if (CA_UNLIKELY(size > CA_SMALL_MAX) || CA_UNLIKELY((target->fast_end | target->checked_end) <= CA_FAST_MAX))
-        return NULL;
-    ca_cache *cache = &ca_heap_of(target)->caches[ca_class_of(size)];
+    ca_cache *cache = &ca_heap_of(target)->caches[class];
     void **top = cache->top, *p = *top;
     if (CA_LIKELY(p != NULL)) {
         CA_STORE(&cache->top, top - 1);
@@ -91,6 +94,21 @@ CA_INLINE void *ca_fast_medium_malloc(ca_target *target, size_t size)
             ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT);
     }
     return p;
+}
+
+/* Sizes that the table does not have: the class is computed. size > CA_FAST_MAX */
+CA_INLINE void *ca_fast_medium_malloc(ca_target *target, size_t size)
+{
+    return CA_LIKELY(size <= CA_SMALL_MAX) && CA_LIKELY(ca_has_all_classes(target)) ? ca_fast_class_malloc(target, ca_class_of(size)) : NULL;
+}
+
+/* align: a power of two */
+CA_INLINE void *ca_fast_aligned_malloc(ca_target *target, size_t align, size_t size)
+{
+    if (CA_UNLIKELY(size > CA_SMALL_MAX) || CA_UNLIKELY(align > CA_PAGE) || CA_UNLIKELY(!ca_has_all_classes(target)))
+        return NULL;
+    unsigned class = ca_class_of_aligned(size, align);
+    return class < CA_CLASSES ? ca_fast_class_malloc(target, class) : NULL;
 }
 
 /* For the heap of a context whose callers have to be looked at. caller: where malloc returns to. */

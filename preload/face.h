@@ -36,6 +36,7 @@ EXPORT void FACE(free_sized)(void *p, size_t size);
 EXPORT void FACE(free_aligned_sized)(void *p, size_t align, size_t size);
 
 /* The allocator that would have been called without us, for pointers that are not ours. */
+void *ca_next_symbol(const char *name); /* NULL: there is none. Keeps errno */
 void ca_next_free(void *p);
 void *ca_next_realloc(void *p, size_t size);
 size_t ca_next_usable(const void *p);
@@ -43,6 +44,11 @@ size_t ca_next_usable(const void *p);
 /* Once, before the first context: see preload/loader.c. */
 extern bool ca_face_begun;
 void ca_face_begin(void);
+/* What the C library allocates for itself is global from now on, whatever is current. false: it cannot be led. */
+bool ca_face_lead_libc(void);
+/* Never from a context. They set errno. */
+void *ca_face_global_malloc(size_t size);
+void *ca_face_global_calloc(size_t count, size_t size);
 
 /* malloc for the other faces: sets errno. */
 void *ca_face_allocate(size_t size);

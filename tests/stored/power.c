@@ -33,7 +33,7 @@ static slot slots[SLOTS];
 static uint64_t root, seed = 2463534242;
 static disk *current; /* NULL: flushes do nothing */
 static bool in_sync, losing;
-static char path[60], lost[60], lost_again[60]; /* of this process alone */
+static char own_path[60], lost[60], lost_again[60]; /* of this process alone */
 static unsigned losses, losses_in_sync, losses_in_recovery, taken_of_new;
 static char why[CA_STORED_WHY];
 
@@ -243,12 +243,12 @@ int main(void)
     const char *length = getenv("CTXALLOC_TEST_LONG");
     unsigned steps = length && *length == '1' ? 400000 : 12000;
     int which;
-    disk d = {.path = path};
-    snprintf(path, sizeof path, "/dev/shm/power-%d.heap", (int)getpid());
+    disk d = {.path = own_path};
+    snprintf(own_path, sizeof own_path, "/dev/shm/power-%d.heap", (int)getpid());
     snprintf(lost, sizeof lost, "/dev/shm/power-%d-lost.heap", (int)getpid());
     snprintf(lost_again, sizeof lost_again, "/dev/shm/power-%d-lost-again.heap", (int)getpid());
-    (void)unlink(path);
-    ca_stored *h = heap_open(path, CA_STORED_NEW);
+    (void)unlink(own_path);
+    ca_stored *h = heap_open(own_path, CA_STORED_NEW);
     disk_flush(&d);
     current = &d;
     (void)ca_stored_newest(h->file.base, &promises[1].sequence);
@@ -273,7 +273,7 @@ int main(void)
     REQUIRE(losses > 100 && losses_in_sync > 20 && losses_in_recovery > 20 && taken_of_new > 3);
     printf("power lost %u times, %u of them in a sync, of which %u times the new state was there; %u times more in a recovery\n", losses, losses_in_sync, taken_of_new,
            losses_in_recovery);
-    (void)unlink(path);
+    (void)unlink(own_path);
     (void)unlink(lost);
     (void)unlink(lost_again);
     return 0;

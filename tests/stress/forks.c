@@ -1,5 +1,6 @@
 /* fork under load: threads allocate all the time, and every child allocates at once in many sizes, frees what its parent had, starts a
- * thread, forks again and ends. Also vfork, posix_spawn and clone, and atfork handlers that allocate. A hang ends by alarm. */
+ * thread, forks again and ends. Also vfork, posix_spawn and clone, and atfork handlers that allocate. A hang ends by alarm: a child or
+ * a round that takes PATIENCE (all of them together may take long, where much else runs). */
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@ extern char **environ;
 
 #define LOAD_THREADS 3
 #define SHARED 64
+#define PATIENCE 100 /* s */
 static atomic_bool stop;
 static _Atomic(struct block *) shared[SHARED];
 static const char *program;
@@ -53,7 +55,7 @@ static void reap(pid_t child) {
 
 /* In the child: the threads are gone, what they had stays. */
 static void live_in_child(uint64_t seed, struct block *inherited) {
-    alarm(20); /* an alarm is not inherited */
+    alarm(PATIENCE); /* an alarm is not inherited */
     allocate_at_once(seed);
     block_free(inherited);
     for (size_t i = 0; i < SHARED; i++)
@@ -67,7 +69,7 @@ static void live_in_child(uint64_t seed, struct block *inherited) {
     pid_t grandchild = fork();
     CHECK(grandchild >= 0);
     if (grandchild == 0) {
-        alarm(20);
+        alarm(PATIENCE);
         allocate_at_once(seed + 1);
         _exit(0);
     }
@@ -78,6 +80,7 @@ static void live_in_child(uint64_t seed, struct block *inherited) {
 static void fork_under_load(int times) {
     uint64_t random = 77;
     for (int i = 0; i < times; i++) {
+        alarm(PATIENCE);
         struct block *mine = block_allocate(&random);
         pid_t child = fork();
         CHECK(child >= 0);
@@ -101,6 +104,7 @@ static void *fork_in_thread(void *argument) {
 static void spawn_under_load(int times) {
     char *arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)"child", NULL};
     for (int i = 0; i < times; i++) {
+        alarm(PATIENCE);
         pid_t child;
         CHECK(posix_spawn(&child, program, NULL, NULL, arguments, environ) == 0);
         reap(child);
@@ -165,7 +169,6 @@ int main(int argc, char **argv) {
         return 0;
     }
     program = "/proc/self/exe";
-    alarm(100);
     pthread_t threads[LOAD_THREADS];
     for (uintptr_t i = 0; i < LOAD_THREADS; i++)
         CHECK(pthread_create(&threads[i], NULL, load, (void *)(i + 1)) == 0);

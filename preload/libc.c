@@ -57,9 +57,7 @@ static void *libc_realloc(void *p, size_t size)
 
 bool ca_face_lead_libc(void)
 {
-    const ca_diversion ours[] = {{"malloc", (const void *)(uintptr_t)malloc, (const void *)(uintptr_t)libc_malloc},
-                                 {"calloc", (const void *)(uintptr_t)calloc, (const void *)(uintptr_t)libc_calloc},
-                                 {"realloc", (const void *)(uintptr_t)realloc, (const void *)(uintptr_t)libc_realloc}};
+    const ca_diversion ours[] = {DIVERSION(malloc, libc_malloc), DIVERSION(calloc, libc_calloc), DIVERSION(realloc, libc_realloc)};
     bool led = ca_os_divert_library((const void *)ca_outsiders.stdio, ours, sizeof ours / sizeof *ours);
     CA_STORE(&is_led, led);
     return led;

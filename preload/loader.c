@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/os.h"
-#include "front/front.h"
+#include "front/fast.h"
 #include "front/process.h"
 #include "preload/face.h"
 
@@ -34,16 +34,35 @@ static void *loader_realloc(void *p, size_t size)
     return p ? FACE(realloc)(p, size) : ca_face_global_malloc(size);
 }
 
+/* The address by which others know our function: a program that is not position-independent and takes malloc's address has a stub of its own for it. */
+const void *ca_face_known(const char *name, const void *own)
+{
+    const void *known = ca_default_symbol(name);
+    return known ? known : own;
+}
+
+/* Whether the process's malloc is ours. */
+static bool is_in_front(void)
+{
+    void *(*known)(size_t) = (void *(*)(size_t))(uintptr_t)ca_face_known("malloc", (const void *)(uintptr_t)FACE(malloc));
+    void (*give)(void *) = (void (*)(void *))(uintptr_t)ca_face_known("free", (const void *)(uintptr_t)FACE(free));
+    if (known == FACE(malloc))
+        return true;
+    void *p = known(1);
+    bool ours = ca_region_granule(p) != UINT64_MAX;
+    give(p);
+    return ours;
+}
+
 bool ca_face_begun;
 
 /* Two threads: the second one's contexts may be made before the first has done it, and stay slower. */
 CA_COLD void ca_face_begin(void)
 {
-    if (__atomic_exchange_n(&ca_face_begun, true, __ATOMIC_RELAXED) || !CA_INTERPOSE || !ca_process_start() || ca_process_options.loader != CA_LOADER_DIVERT)
+    if (__atomic_exchange_n(&ca_face_begun, true, __ATOMIC_RELAXED) || !CA_INTERPOSE || !ca_process_start() || ca_process_options.loader != CA_LOADER_DIVERT ||
+        !ca_outsiders.loader_bytes || !is_in_front())
         return;
-    const ca_diversion ours[] = {{"malloc", (const void *)(uintptr_t)FACE(malloc), (const void *)(uintptr_t)ca_face_global_malloc},
-                                 {"calloc", (const void *)(uintptr_t)FACE(calloc), (const void *)(uintptr_t)ca_face_global_calloc},
-                                 {"realloc", (const void *)(uintptr_t)FACE(realloc), (const void *)(uintptr_t)loader_realloc}};
+    const ca_diversion ours[] = {DIVERSION(malloc, ca_face_global_malloc), DIVERSION(calloc, ca_face_global_calloc), DIVERSION(realloc, loader_realloc)};
     bool loader = ca_os_divert_loader(ours, sizeof ours / sizeof *ours), libc = ca_face_lead_libc();
     CA_STORE(&ca_heap_setting.trusted_end, !loader ? 0 : libc ? CA_FAST_MAX + 1 : CA_STDIO_LEAST);
 }

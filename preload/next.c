@@ -7,12 +7,22 @@
 #include "preload/face.h"
 
 /* dlsym may free and allocate (its error text): that is ours, and does not come back here. */
-void *ca_next_symbol(const char *name)
+static void *symbol_in(void *scope, const char *name)
 {
     int saved = errno;
-    void *symbol = dlsym(RTLD_NEXT, name);
+    void *symbol = dlsym(scope, name);
     errno = saved;
     return symbol;
+}
+
+void *ca_next_symbol(const char *name)
+{
+    return symbol_in(RTLD_NEXT, name);
+}
+
+void *ca_default_symbol(const char *name)
+{
+    return symbol_in(RTLD_DEFAULT, name);
 }
 
 void ca_next_free(void *p)

@@ -1,6 +1,7 @@
 /* The C library's own allocations while a context is current: what it keeps is never the context's, what it hands out is. Rows CA1, CA3 and N2.
  *
- * Each use that keeps something is tried in a child, so that it is the first one of its process. */
+ * Each use that keeps something is tried in a child, so that it is the first one of its process.
+ * libc_fixed is the same in a program that is not position-independent: there malloc's address, which is taken below, is not the library's, but a stub's in the program. */
 #include <dlfcn.h>
 #include <iconv.h>
 #include <libintl.h>
@@ -112,10 +113,12 @@ static const struct {
     {"streams", streams},       {"syslog", logs},               {"pthread_setspecific", thread_keys},
 };
 
+static void *(*volatile taken)(size_t) = malloc;
+
 static void dirty(void) {
     void *p[600];
     for (size_t i = 0; i < ARRAY_LENGTH(p); i++)
-        p[i] = memset(malloc(16 + i * 8), 0xa5, 16 + i * 8);
+        p[i] = memset(taken(16 + i * 8), 0xa5, 16 + i * 8);
     for (size_t i = 0; i < ARRAY_LENGTH(p); i++)
         free(p[i]);
 }

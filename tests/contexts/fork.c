@@ -15,7 +15,7 @@
 static pid_t fork_child(void) {
     pid_t child = fork();
     if (child == 0)
-        alarm(20); /* a hang is a failure */
+        alarm(100); /* a hang is a failure */
     return child;
 }
 

@@ -36,6 +36,8 @@ EXPORT void FACE(free_sized)(void *p, size_t size);
 EXPORT void FACE(free_aligned_sized)(void *p, size_t align, size_t size);
 
 /* The allocator that would have been called without us, for pointers that are not ours. */
+void *ca_next_symbol(const char *name); /* NULL: there is none. Keeps errno */
+void *ca_default_symbol(const char *name); /* the one that the program would get */
 void ca_next_free(void *p);
 void *ca_next_realloc(void *p, size_t size);
 size_t ca_next_usable(const void *p);
@@ -43,6 +45,14 @@ size_t ca_next_usable(const void *p);
 /* Once, before the first context: see preload/loader.c. */
 extern bool ca_face_begun;
 void ca_face_begin(void);
+/* What the C library allocates for itself is global from now on, whatever is current. false: it cannot be led. */
+bool ca_face_lead_libc(void);
+/* The address by which others know a function of ours; and such a function with what is called in its place, for base/os.h. */
+const void *ca_face_known(const char *name, const void *own);
+#define DIVERSION(name, to) {#name, ca_face_known(#name, (const void *)(uintptr_t)FACE(name)), (const void *)(uintptr_t)(to)}
+/* Never from a context. They set errno. */
+void *ca_face_global_malloc(size_t size);
+void *ca_face_global_calloc(size_t count, size_t size);
 
 /* malloc for the other faces: sets errno. */
 void *ca_face_allocate(size_t size);

@@ -30,7 +30,7 @@ CA_NOINLINE static void *malloc_rest(size_t size, const void *caller)
 /* Called in tail position: it returns to malloc's caller. */
 CA_NOINLINE static void *malloc_slow(size_t size, ca_target *target)
 {
-    void *p = ca_fast_context_malloc(target, size, CALLER);
+    void *p = ca_fast_malloc_second(target, size, CALLER);
     return CA_LIKELY(p != NULL) ? p : malloc_rest(size, CALLER);
 }
 
@@ -39,7 +39,7 @@ static void *allocate(size_t size, const void *caller)
 {
     void *p = ca_fast_malloc(size);
     if (!p)
-        p = ca_fast_context_malloc(ca_current, size, caller);
+        p = ca_fast_malloc_second(ca_current, size, caller);
     return CA_LIKELY(p != NULL) ? p : malloc_rest(size, caller);
 }
 
@@ -76,7 +76,11 @@ void *ca_face_allocate(size_t size)
 
 void *ca_face_allocate_aligned(size_t align, size_t size)
 {
-    void *p = ca_front_memalign(align, size);
+    if (align <= CA_GRANULE)
+        return allocate(size, NULL);
+    void *p = ca_fast_aligned_malloc(ca_current, align, size);
+    if (CA_UNLIKELY(!p))
+        p = ca_front_memalign(align, size);
     return p ? p : no_memory();
 }
 
@@ -101,7 +105,7 @@ void *FACE(calloc)(size_t count, size_t size)
     return p ? p : no_memory();
 }
 
-static void *resize(void *p, size_t size)
+CA_NOINLINE static void *resize(void *p, size_t size)
 {
     void *q = NULL;
     if (CA_UNLIKELY(ca_front_realloc(p, size, &q) == CA_FOREIGN))
@@ -113,8 +117,10 @@ void *FACE(realloc)(void *p, size_t size)
 {
     if (!p)
         return allocate(size, CALLER);
-    if (size)
-        return resize(p, size);
+    if (CA_LIKELY(size != 0)) {
+        void *q = ca_fast_realloc(p, size);
+        return CA_LIKELY(q != NULL) ? q : resize(p, size);
+    }
     ca_face_release(p, "realloc");
     return NULL;
 }
@@ -186,8 +192,10 @@ int FACE(posix_memalign)(void **out, size_t align, size_t size)
 {
     if (!ca_is_power_of_two(align) || align % sizeof(void *))
         return EINVAL;
-    void *p = ca_front_memalign(align, size);
-    if (!p)
+    void *p = ca_fast_aligned_malloc(ca_current, align, size);
+    if (CA_UNLIKELY(!p))
+        p = ca_front_memalign(align, size);
+    if (CA_UNLIKELY(!p))
         return ENOMEM;
     *out = p;
     return 0;
@@ -230,12 +238,19 @@ void FACE(free_aligned_sized)(void *p, size_t align, size_t size)
     ca_face_release_sized(p, size, "free_aligned_sized");
 }
 
-static size_t usable(const void *p, const char *function)
+/* Programs that count what they use ask after every malloc and before every free. */
+CA_NOINLINE static size_t usable_slow(const void *p, const char *function)
 {
     size_t size = 0;
     if (!p)
         return 0;
     return ca_front_usable(p, &size, function) == CA_OURS ? size : ca_next_usable(p);
+}
+
+CA_INLINE size_t usable(const void *p, const char *function)
+{
+    size_t size = ca_fast_usable(p);
+    return CA_LIKELY(size != 0) ? size : usable_slow(p, function);
 }
 
 size_t FACE(malloc_usable_size)(void *p)

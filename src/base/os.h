@@ -54,13 +54,16 @@ bool ca_os_write(int fd, const char *text, size_t length); /* false: not all of 
 size_t ca_os_address_space_limit(void); /* bytes; SIZE_MAX: none */
 /* Where the dynamic loader's code lies; 0 bytes: there is none. */
 void ca_os_loader(uintptr_t *start, size_t *bytes);
-/* A pointer that the dynamic loader keeps for itself, and what is to be in its place. */
+/* A pointer that a library keeps for itself, and what is to be in its place. name: of the function that it points to. */
 typedef struct ca_diversion {
+    const char *name;
     const void *from, *to;
 } ca_diversion;
 /* In the loader's constant data (what it made read-only after its start), every `from` becomes its `to`. false: not all were found there, nothing changed. Takes two
  * system calls. */
 bool ca_os_divert_loader(const ca_diversion *diversions, unsigned count);
+/* The same for the library that has `code` in it, in the slots that the loader filled by name. The first one's has to be `from` now; others' may be still to be filled. */
+bool ca_os_divert_library(const void *code, const ca_diversion *diversions, unsigned count);
 bool ca_os_secure(void);                /* AT_SECURE: do not trust the environment */
 
 /* --- NUMA: nodes are numbers; a set of nodes is `words` words of bits ------------------------------------------------ */

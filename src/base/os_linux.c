@@ -4,9 +4,12 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <linux/mempolicy.h>
+#include <limits.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -311,27 +314,115 @@ void ca_os_loader(uintptr_t *start, size_t *bytes)
     *start = loader_segments(PT_LOAD, &first, bytes);
 }
 
+/* Opens the pages of a library's constant data, which begin and end as RELRO does, or closes them. */
+static bool relro_protect(uintptr_t first, uintptr_t last, int protection)
+{
+    uintptr_t mask = ~(uintptr_t)(ca_os_page_size() - 1);
+    bool done = false;
+    KEEP_ERRNO(done = mprotect((void *)(first & mask), (last & mask) - (first & mask), protection) == 0);
+    return done;
+}
+
 bool ca_os_divert_loader(const ca_diversion *d, unsigned count)
 {
     uintptr_t first, last, start = loader_segments(PT_GNU_RELRO, &first, &last);
-    uintptr_t pages = (start + first) & ~(uintptr_t)(ca_os_page_size() - 1), end = (start + last) & ~(uintptr_t)(ca_os_page_size() - 1);
     void **words = (void **)((start + first + sizeof(void *) - 1) & ~(sizeof(void *) - 1)), **stop = (void **)(start + last);
     unsigned found = 0;
     for (void **w = words; start && w < stop; w++)
         for (unsigned i = 0; i < count; i++)
             found |= (unsigned)(*w == d[i].from) << i;
-    if (found != (1U << count) - 1)
+    if (found != (1U << count) - 1 || !relro_protect(start + first, start + last, PROT_READ | PROT_WRITE))
         return false;
-    int saved = errno;
-    bool open = mprotect((void *)pages, end - pages, PROT_READ | PROT_WRITE) == 0;
-    for (void **w = words; open && w < stop; w++)
+    for (void **w = words; w < stop; w++)
         for (unsigned i = 0; i < count; i++)
             if (*w == d[i].from)
                 __atomic_store_n(w, (void *)(uintptr_t)d[i].to, __ATOMIC_RELAXED);
-    if (open)
-        (void)mprotect((void *)pages, end - pages, PROT_READ);
-    errno = saved;
-    return open;
+    (void)relro_protect(start + first, start + last, PROT_READ);
+    return true;
+}
+
+/* A library that was loaded: what its program headers and its dynamic section say. */
+typedef struct {
+    uintptr_t code;        /* an address in it */
+    uintptr_t base;        /* addresses in the file count from here */
+    uintptr_t first, end;  /* all of it */
+    uintptr_t relro, relro_end;
+    const Elf64_Dyn *dynamic;
+} loaded;
+
+static int loaded_find(struct dl_phdr_info *info, size_t bytes, void *argument)
+{
+    (void)bytes;
+    loaded *l = argument;
+    *l = (loaded){.code = l->code, .base = info->dlpi_addr, .first = UINTPTR_MAX};
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const Elf64_Phdr *s = &info->dlpi_phdr[i];
+        uintptr_t start = l->base + s->p_vaddr, end = start + s->p_memsz;
+        if (s->p_type == PT_LOAD) {
+            l->first = start < l->first ? start : l->first;
+            l->end = end > l->end ? end : l->end;
+        } else if (s->p_type == PT_GNU_RELRO) {
+            l->relro = start;
+            l->relro_end = end;
+        } else if (s->p_type == PT_DYNAMIC) {
+            l->dynamic = (const Elf64_Dyn *)start;
+        }
+    }
+    return l->code >= l->first && l->code < l->end;
+}
+
+/* An entry of the dynamic section; 0: none. Addresses in it may have been made absolute when the library was loaded, or not. */
+static uintptr_t loaded_entry(const loaded *l, Elf64_Sxword tag)
+{
+    for (const Elf64_Dyn *d = l->dynamic; d && d->d_tag != DT_NULL; d++)
+        if (d->d_tag == tag)
+            return d->d_un.d_val;
+    return 0;
+}
+
+static uintptr_t loaded_address(const loaded *l, Elf64_Sxword tag)
+{
+    uintptr_t p = loaded_entry(l, tag);
+    return p && p < l->base ? l->base + p : p;
+}
+
+/* The slots of one table of relocations that the loader fills with the address of a diversion's symbol. Writes to them if `write`; otherwise says, in bits, which diversions have one, or
+ * UINT_MAX: some slot has another value than `from`, and is not just one whose function was never called (then it leads into the library itself). */
+static unsigned slots_divert(const loaded *l, Elf64_Sxword table, Elf64_Sxword table_bytes, const ca_diversion *d, unsigned count, bool write)
+{
+    const Elf64_Rela *r = (const Elf64_Rela *)loaded_address(l, table), *end = r + loaded_entry(l, table_bytes) / sizeof *r;
+    const Elf64_Sym *symbols = (const Elf64_Sym *)loaded_address(l, DT_SYMTAB);
+    const char *names = (const char *)loaded_address(l, DT_STRTAB);
+    unsigned found = 0;
+    if (!r || !symbols || !names)
+        return 0;
+    for (; r < end; r++)
+        for (unsigned i = 0; i < count; i++) {
+            if (!ELF64_R_SYM(r->r_info) || strcmp(names + symbols[ELF64_R_SYM(r->r_info)].st_name, d[i].name) != 0)
+                continue;
+            void **slot = (void **)(l->base + r->r_offset), *value = __atomic_load_n(slot, __ATOMIC_RELAXED);
+            if (write)
+                __atomic_store_n(slot, (void *)(uintptr_t)d[i].to, __ATOMIC_RELAXED);
+            else if (value != d[i].from && (i == 0 || (uintptr_t)value - l->first >= l->end - l->first))
+                return UINT_MAX;
+            found |= 1U << i;
+        }
+    return found;
+}
+
+bool ca_os_divert_library(const void *code, const ca_diversion *d, unsigned count)
+{
+    loaded l = {.code = (uintptr_t)code};
+    if (!dl_iterate_phdr(loaded_find, &l))
+        return false;
+    unsigned found = slots_divert(&l, DT_RELA, DT_RELASZ, d, count, false) | slots_divert(&l, DT_JMPREL, DT_PLTRELSZ, d, count, false);
+    if (found != (1U << count) - 1 || (l.relro && !relro_protect(l.relro, l.relro_end, PROT_READ | PROT_WRITE)))
+        return false;
+    (void)slots_divert(&l, DT_RELA, DT_RELASZ, d, count, true);
+    (void)slots_divert(&l, DT_JMPREL, DT_PLTRELSZ, d, count, true);
+    if (l.relro)
+        (void)relro_protect(l.relro, l.relro_end, PROT_READ);
+    return true;
 }
 
 bool ca_os_secure(void)

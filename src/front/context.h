@@ -73,6 +73,8 @@ void ca_context_count_all(ca_context *context, uint64_t *blocks, uint64_t *bytes
 void ca_context_press(ca_context *context);
 CA_INLINE void ca_context_tell(ca_context *context)
 {
+    if (CA_LIKELY(!CA_LOAD(&ca_account_pressed_any)))
+        return;
     for (const ca_account *a = &context->account; a; a = a->parent)
         if (CA_UNLIKELY(CA_LOAD(&a->pressed))) {
             ca_context_press(context);

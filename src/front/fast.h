@@ -13,6 +13,8 @@
 #ifndef CA_FRONT_FAST_H
 #define CA_FRONT_FAST_H
 
+#include <string.h>
+
 #include "front/front.h"
 #include "heap/live.h"
 
@@ -25,8 +27,8 @@ CA_INLINE ca_cache *ca_fast_cache(ca_target *target, size_t offset)
  * The dynamic loader: threads' tables, descriptions of libraries, thread-local variables made on first use.
  * _IO_file_doallocate: the buffers of stdio's streams, which are made on the first use of stdout, say; of CA_STDIO_LEAST bytes or more.
  *
- * The loader calls through pointers of its own. Where they can be made to lead elsewhere (preload/loader.c; ca_heap_setting.trusted), contexts' smaller blocks come from the same
- * paths as everybody's; where not, all of a context's come from ca_fast_context_malloc, which looks at the caller. */
+ * Both call through pointers of their own. Where these can be made to lead elsewhere (preload/loader.c, preload/libc.c; ca_heap_setting.trusted_end), contexts' blocks come from the same
+ * paths as everybody's; where not, they come from ca_fast_context_malloc, which looks at the caller: all of them, or with the loader's alone led elsewhere those that may be a stream's. */
 extern struct ca_outsiders {
     uintptr_t loader, stdio;
     size_t loader_bytes;
@@ -45,7 +47,7 @@ CA_INLINE bool ca_is_stdio(const void *caller)
 
 CA_INLINE bool ca_is_outsider(const void *caller)
 {
-    return ca_is_loader(caller) || ca_is_stdio(caller);
+    return CA_LOAD(&ca_heap_setting.trusted_end) <= CA_FAST_MAX && (ca_is_loader(caller) || ca_is_stdio(caller));
 }
 
 /* NULL: not from here; ask ca_front_malloc. */
@@ -75,7 +77,41 @@ CA_INLINE void *ca_fast_malloc(size_t size)
     return ca_fast_malloc_from(ca_current, size);
 }
 
-/* The same for the heap of a context: the first thing on the slow path, where `caller` costs others nothing. caller: where malloc returns to. */
+/* Whether the target is a heap of which the fast paths serve all classes. */
+CA_INLINE bool ca_has_all_classes(const ca_target *target)
+{
+    return (target->fast_end | target->checked_end) > CA_FAST_MAX;
+}
+
+CA_INLINE void *ca_fast_class_malloc(ca_target *target, unsigned class)
+{
+    bool checked = target->checked_end != 0;
+    ca_cache *cache = &ca_heap_of(target)->caches[class];
+    void **top = cache->top, *p = *top;
+    if (CA_LIKELY(p != NULL)) {
+        CA_STORE(&cache->top, top - 1);
+        if (checked)
+            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT);
+    }
+    return p;
+}
+
+/* Sizes that the table does not have: the class is computed. size > CA_FAST_MAX */
+CA_INLINE void *ca_fast_medium_malloc(ca_target *target, size_t size)
+{
+    return CA_LIKELY(size <= CA_SMALL_MAX) && CA_LIKELY(ca_has_all_classes(target)) ? ca_fast_class_malloc(target, ca_class_of(size)) : NULL;
+}
+
+/* align: a power of two */
+CA_INLINE void *ca_fast_aligned_malloc(ca_target *target, size_t align, size_t size)
+{
+    if (CA_UNLIKELY(size > CA_SMALL_MAX) || CA_UNLIKELY(align > CA_PAGE) || CA_UNLIKELY(!ca_has_all_classes(target)))
+        return NULL;
+    unsigned class = ca_class_of_aligned(size, align);
+    return class < CA_CLASSES ? ca_fast_class_malloc(target, class) : NULL;
+}
+
+/* For the heap of a context whose callers have to be looked at. caller: where malloc returns to. */
 CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const void *caller)
 {
     if (CA_UNLIKELY(size >= target->context_end || ca_is_loader(caller) || (size >= CA_STDIO_LEAST && ca_is_stdio(caller))))
@@ -88,6 +124,12 @@ CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const voi
             ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT);
     }
     return p;
+}
+
+/* After ca_fast_malloc, the first thing on the slow path: neither costs those who need it not. */
+CA_INLINE void *ca_fast_malloc_second(ca_target *target, size_t size, const void *caller)
+{
+    return size > CA_FAST_MAX ? ca_fast_medium_malloc(target, size) : ca_fast_context_malloc(target, size, caller);
 }
 
 /* false: not from here; ask ca_front_free. Nothing has changed then. ca_heap_put_full is for a full magazine. */
@@ -125,6 +167,47 @@ CA_INLINE bool ca_fast_free(void *p)
         return true;
     }
     return false;
+}
+
+/* Of a slab's object of the current heap. 0: not from here; ask ca_front_usable. */
+CA_INLINE size_t ca_fast_usable(const void *p)
+{
+    uintptr_t offset = (uintptr_t)p - ca_region.base;
+    ca_granule g = offset >> CA_GRANULE_SHIFT | offset << (64 - CA_GRANULE_SHIFT);
+    if (CA_UNLIKELY(g >= CA_LOAD(&ca_region.granules)))
+        return 0;
+    uint32_t x = CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag) ^ ca_current->free_tag;
+    if (x < CA_TAG_CACHES)
+        return ca_classes[x >> CA_TAG_CLASS_SHIFT].size;
+    x ^= CA_TAG_CHECKED;
+    return CA_LIKELY(x < CA_TAG_CACHES) && CA_LIKELY(ca_live_test(g)) ? ca_classes[x >> CA_TAG_CLASS_SHIFT].size : 0;
+}
+
+/* realloc leaves an object of more than CA_SHRINK_LEAST bytes when less than this part of it is used, so that shrinking gives memory back. */
+enum { CA_SHRINK_PART = 2, CA_SHRINK_LEAST = 64 };
+
+CA_INLINE bool ca_object_serves(size_t old, size_t size)
+{
+    return size <= old && (size > old / CA_SHRINK_PART || old <= CA_SHRINK_LEAST);
+}
+
+/* Of a slab's object of the thread's own heap (contexts count their resizes). NULL: not from here, nothing has changed; ask ca_front_realloc. size > 0 */
+CA_INLINE void *ca_fast_realloc(void *p, size_t size)
+{
+    size_t old = ca_fast_usable(p);
+    if (CA_UNLIKELY(!old) || CA_UNLIKELY(ca_current->context != NULL))
+        return NULL;
+    if (ca_object_serves(old, size))
+        return p;
+    void *to = ca_fast_malloc(size);
+    if (!to)
+        to = ca_fast_malloc_second(ca_current, size, NULL);
+    if (CA_UNLIKELY(!to))
+        return NULL;
+    memcpy(to, p, old < size ? old : size);
+    if (CA_UNLIKELY(!ca_fast_free(p)))
+        (void)ca_front_free(p, "realloc"); /* another thread was freeing it */
+    return to;
 }
 
 #endif

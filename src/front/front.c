@@ -15,9 +15,6 @@
 
 struct ca_outsiders ca_outsiders;
 
-/* realloc leaves a block of more than SHRINK_LEAST bytes when less than this part of it is used, so that shrinking gives memory back. */
-enum { SHRINK_PART = 2, SHRINK_LEAST = 64 };
-
 /* --- allocation ------------------------------------------------------------------------------------------ */
 
 /* A thread without a heap: it gets one now, or borrows one for this call. */
@@ -511,7 +508,7 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
         return (mine ? b->context->engine->resize(b->context, p, size) : size <= old) ? p : NULL;
     }
     if (!huge && !large)
-        return size <= old && (size > old / SHRINK_PART || old <= SHRINK_LEAST) ? p : NULL;
+        return ca_object_serves(old, size) ? p : NULL;
     if ((huge ? ca_round_up(size, (size_t)CA_CHUNK * CA_PAGE) : ca_front_good_size(size)) == old)
         return p;
     /* What becomes small enough for a slab, or for a heap's own pages, moves there. */
@@ -572,7 +569,7 @@ static void *copy_to_new(const block *b, ca_context *owner, void *p, size_t old,
 {
     void *to = is_own(ca_current, b->tag) ? ca_fast_malloc(size) : NULL;
     if (!to && is_own(ca_current, b->tag))
-        to = ca_fast_context_malloc(ca_current, size, NULL);
+        to = ca_fast_malloc_second(ca_current, size, NULL);
     if (!to)
         to = alloc_beside(owner, size);
     if (!to)

@@ -19,6 +19,8 @@ typedef struct ca_account {
 } ca_account;
 
 extern ca_account ca_account_process;
+/* Some account was pressed once: from then on they are looked at. */
+extern bool ca_account_pressed_any;
 
 /* false: a hard limit, this one's or a parent's, is in the way; nothing is charged. */
 bool ca_account_charge(ca_account *account, uint64_t bytes);

@@ -65,7 +65,7 @@ unsigned ca_class_of_aligned(size_t size, size_t align)
     if (size > CA_SMALL_MAX)
         return CA_CLASSES;
     unsigned class = ca_class_of(size);
-    while (class < CA_CLASSES && ca_classes[class].size % align)
+    while (class < CA_CLASSES && ca_classes[class].size & (align - 1))
         class++;
     return class;
 }

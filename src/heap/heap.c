@@ -438,9 +438,9 @@ void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
 static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context)
 {
     bool check = ca_heap_setting.check, slow = ca_heap_setting.slow;
-    const size_t end = slow ? 0 : CA_FAST_MAX + 1, plain_end = !context ? end : ca_heap_setting.trusted && !slow ? CA_STDIO_LEAST : 0;
+    const size_t end = slow ? 0 : CA_FAST_MAX + 1, plain_end = !context ? end : slow ? 0 : ca_heap_setting.trusted_end;
     heap->target = (ca_target){.kind = kind, .context = context, .free_tag = slow ? ca_target_none.free_tag : heap->tag | (check ? CA_TAG_CHECKED : 0),
-                               .fast_end = check ? 0 : plain_end, .checked_end = check ? plain_end : 0, .context_end = context ? end : 0};
+                               .fast_end = check ? 0 : plain_end, .checked_end = check ? plain_end : 0, .context_end = context && plain_end < end ? end : 0};
 }
 
 static void caches_init(ca_heap *heap, uint64_t classes)

@@ -31,7 +31,7 @@ typedef struct ca_target {
     uint32_t free_tag;  /* the heap's tag, with CA_TAG_CHECKED when checks are on */
     size_t fast_end;    /* malloc's path without checks serves sizes below this; 0: none */
     size_t checked_end; /* the path with checks, likewise */
-    size_t context_end; /* the path of contexts' heaps, with checks or without */
+    size_t context_end; /* the path of contexts' heaps that looks at the caller, with checks or without; 0: nobody need be looked at */
     struct ca_context *context; /* whose this is; NULL: a thread's heap, or none */
 } ca_target;
 
@@ -143,8 +143,8 @@ typedef struct ca_heap_settings {
     bool profile;   /* samples are taken, see front/profile.h */
     bool slow;      /* full or profile: there are no fast paths */
     bool quarantine; /* what contexts leave is not used again for a while, see ca_region_retire */
-    bool trusted;   /* who calls malloc need not be looked at, see front/fast.h */
     uint32_t decay; /* ms */
+    size_t trusted_end; /* bytes: whoever asks a context for less gets it, and need not be looked at; see front/fast.h */
 } ca_heap_settings;
 extern ca_heap_settings ca_heap_setting;
 

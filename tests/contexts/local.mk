@@ -3,7 +3,7 @@
 
 if HAVE_CMOCKA
 context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks tests/contexts/saves \
-	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/adopted tests/contexts/numa
+	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/adopted tests/contexts/numa tests/contexts/libc tests/contexts/libc_fixed
 else
 context_tests =
 endif
@@ -17,6 +17,13 @@ context_headers = tests/contexts/contexts.h tests/abi/abi.h tests/face.h
 tests_contexts_targets_SOURCES = tests/contexts/targets.c $(context_headers)
 tests_contexts_targets_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_targets_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_libc_SOURCES = tests/contexts/libc.c $(context_headers)
+tests_contexts_libc_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
+tests_contexts_libc_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_libc_fixed_SOURCES = $(tests_contexts_libc_SOURCES)
+tests_contexts_libc_fixed_CFLAGS = $(tests_contexts_libc_CFLAGS) -fno-pie
+tests_contexts_libc_fixed_LDFLAGS = $(AM_LDFLAGS) -no-pie
+tests_contexts_libc_fixed_LDADD = $(tests_contexts_libc_LDADD)
 tests_contexts_engines_SOURCES = tests/contexts/engines.c $(context_headers)
 tests_contexts_engines_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_engines_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread

@@ -1,0 +1,231 @@
+/* What the C library allocates for itself, and what it hands out.
+ *
+ * localtime, getpwnam, getaddrinfo, setlocale, strerror, atexit, dlerror and their like keep what they allocate, for the next call or for ever; a stream's buffer is made on its first use. From a
+ * context it would go with the context. So when the first one is made, the C library's own pointers to malloc, calloc and realloc, which its loader fills by name, are led here: what it asks
+ * for is global, whatever is current.  Its frees, and its reallocs of a block that there is, stay as they are: they find the owner.
+ *
+ * Strings and lines that it allocates for its caller are to be the context's all the same. So the functions that do that are here, too; by them the program's calls are told from the C library's own.
+ * Structures with a function of their own to free them (fopen, opendir, getaddrinfo, regcomp, glob, scandir) stay global.
+ *
+ * In the archive there are no such functions: in a static program nothing lies behind them. There, and where the pointers are not found, only the buffers of streams are kept out of contexts, see front/fast.h.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include "base/check.h"
+#include "base/os.h"
+#include "front/fast.h"
+#include "preload/face.h"
+
+#if CA_INTERPOSE && defined PIC
+
+#define ALIAS(name) __attribute__((alias(name)))
+
+/* glibc's, for programs that were compiled with _FORTIFY_SOURCE, or long ago. */
+EXPORT char *__strdup(const char *s);
+EXPORT char *__strndup(const char *s, size_t most);
+EXPORT int __vasprintf_chk(char **out, int flag, const char *format, va_list arguments);
+EXPORT int __asprintf_chk(char **out, int flag, const char *format, ...);
+
+static bool is_led;
+
+CA_INLINE bool in_context(void)
+{
+    return CA_UNLIKELY(ca_current->context != NULL);
+}
+
+/* --- what it allocates for itself -------------------------------------------------------------------------------- */
+
+static void *libc_malloc(size_t size)
+{
+    return in_context() ? ca_face_global_malloc(size) : malloc(size);
+}
+
+static void *libc_calloc(size_t count, size_t size)
+{
+    return in_context() ? ca_face_global_calloc(count, size) : calloc(count, size);
+}
+
+static void *libc_realloc(void *p, size_t size)
+{
+    return p ? realloc(p, size) : libc_malloc(size);
+}
+
+bool ca_face_lead_libc(void)
+{
+    const ca_diversion ours[] = {DIVERSION(malloc, libc_malloc), DIVERSION(calloc, libc_calloc), DIVERSION(realloc, libc_realloc)};
+    bool led = ca_os_divert_library((const void *)ca_outsiders.stdio, ours, sizeof ours / sizeof *ours);
+    CA_STORE(&is_led, led);
+    return led;
+}
+
+/* --- what it hands out: copies, which need nothing of it ---------------------------------------------------------- */
+
+static void *copy(const void *from, size_t bytes)
+{
+    void *p = malloc(bytes);
+    return p ? memcpy(p, from, bytes) : NULL;
+}
+
+EXPORT char *strdup(const char *s)
+{
+    return copy(s, strlen(s) + 1);
+}
+
+EXPORT char *__strdup(const char *s)
+{
+    return copy(s, strlen(s) + 1);
+}
+
+EXPORT char *strndup(const char *s, size_t most)
+{
+    size_t length = strnlen(s, most);
+    char *p = malloc(length + 1);
+    if (!p)
+        return NULL;
+    p[length] = 0;
+    return memcpy(p, s, length);
+}
+
+EXPORT char *__strndup(const char *s, size_t most)
+{
+    return strndup(s, most);
+}
+
+EXPORT wchar_t *wcsdup(const wchar_t *s)
+{
+    return copy(s, (wcslen(s) + 1) * sizeof *s);
+}
+
+/* --- what it hands out: the C library's, moved into the context ----------------------------------------------------- */
+
+static void *next_function(void **known, const char *name)
+{
+    void *function = CA_LOAD(known);
+    if (CA_UNLIKELY(!function)) {
+        function = ca_next_symbol(name);
+        CA_CHECK(function, "a function of the C library is not there");
+        CA_STORE(known, function);
+    }
+    return function;
+}
+
+#define NEXT(name)                                                            \
+    ({                                                                        \
+        static void *known;                                                   \
+        (__typeof__(&name))(uintptr_t)next_function(&known, #name);           \
+    })
+
+/* p: the C library's answer, a block of its own. */
+static void *moved(void *p, size_t bytes)
+{
+    if (!in_context() || !CA_LOAD(&is_led) || !p)
+        return p;
+    void *q = copy(p, bytes);
+    free(p);
+    return q;
+}
+
+static char *moved_string(char *p)
+{
+    return p && in_context() ? moved(p, strlen(p) + 1) : p;
+}
+
+static int printed(char **out, int length)
+{
+    if (length < 0)
+        return length;
+    *out = moved(*out, (size_t)length + 1);
+    return *out ? length : -1;
+}
+
+EXPORT int vasprintf(char **out, const char *format, va_list arguments)
+{
+    return printed(out, NEXT(vasprintf)(out, format, arguments));
+}
+
+EXPORT int __vasprintf_chk(char **out, int flag, const char *format, va_list arguments)
+{
+    return printed(out, NEXT(__vasprintf_chk)(out, flag, format, arguments));
+}
+
+EXPORT int asprintf(char **out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(out, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+EXPORT int __asprintf(char **out, const char *format, ...) ALIAS("asprintf");
+
+EXPORT int __asprintf_chk(char **out, int flag, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = __vasprintf_chk(out, flag, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+/* A line that there is already grows where it is. */
+static bool line_begin(char **line, size_t *size)
+{
+    enum { FIRST = 120 };
+    if (!in_context() || !CA_LOAD(&is_led) || !line || !size || (*line && *size))
+        return true;
+    char *p = malloc(FIRST);
+    if (!p)
+        return false;
+    *line = p;
+    *size = FIRST;
+    return true;
+}
+
+EXPORT ssize_t __getdelim(char **line, size_t *size, int delimiter, FILE *stream)
+{
+    return line_begin(line, size) ? NEXT(__getdelim)(line, size, delimiter, stream) : -1;
+}
+
+EXPORT ssize_t getdelim(char **line, size_t *size, int delimiter, FILE *stream) ALIAS("__getdelim");
+
+EXPORT ssize_t getline(char **line, size_t *size, FILE *stream)
+{
+    return __getdelim(line, size, '\n', stream);
+}
+
+EXPORT char *realpath(const char *path, char *buffer)
+{
+    char *p = NEXT(realpath)(path, buffer);
+    return buffer ? p : moved_string(p);
+}
+
+EXPORT char *canonicalize_file_name(const char *path)
+{
+    return moved_string(NEXT(canonicalize_file_name)(path));
+}
+
+EXPORT char *getcwd(char *buffer, size_t size)
+{
+    char *p = NEXT(getcwd)(buffer, size);
+    return buffer || !p ? p : moved(p, size ? size : strlen(p) + 1);
+}
+
+EXPORT char *get_current_dir_name(void)
+{
+    return moved_string(NEXT(get_current_dir_name)());
+}
+
+#else
+
+bool ca_face_lead_libc(void)
+{
+    return false;
+}
+
+#endif

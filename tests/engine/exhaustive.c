@@ -244,14 +244,14 @@ static void explore(uint32_t number, int depth, bool is_last, bool more)
 {
     const snapshot *from = state_make(number, depth);
     memcpy(memory, from->memory, bytes);
-    for (uint8_t align = 0; align < (more ? ALIGNS : 1); align++)
-        for (uint8_t size = 1; size <= UNITS; size++)
-            try(from, is_last, (operation){ALLOC, align, size});
+    for (unsigned align = 0; align < (more ? ALIGNS : 1); align++)
+        for (unsigned size = 1; size <= UNITS; size++)
+            try(from, is_last, (operation){ALLOC, (uint8_t)align, (uint8_t)size});
     for (uint64_t left = from->world.first; left; left &= left - 1) {
         uint8_t at = (uint8_t)__builtin_ctzll(left);
         try(from, is_last, (operation){FREE, at, 0});
-        for (uint8_t size = 1; more && size <= UNITS; size++)
-            try(from, is_last, (operation){RESIZE, at, size});
+        for (unsigned size = 1; more && size <= UNITS; size++)
+            try(from, is_last, (operation){RESIZE, at, (uint8_t)size});
     }
 }
 

@@ -2,7 +2,8 @@
  *
  * Every call is executed one instruction at a time: the processor's trap flag makes each raise SIGTRAP, and the handler counts.  No clock
  * is read, so the figures do not depend on the machine's load.  Random replacement that grows and shrinks, sizes 1 to 1024 and now
- * and then 100 times that, from a nearly full space; for tlsf with the last-resort scan off (hard real time) and on.
+ * and then 100 times that, from a nearly full space; for tlsf with the last-resort scan off (hard real time) and on.  Chance seldom finds
+ * the worst case of tlsf, so that is built as well.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -111,6 +112,98 @@ static uint32_t empty_call(void)
 		INSTANCE##_destroy(it);                                                                         \
 	}
 
+/* --- the worst cases of tlsf, built ----------------------------------------------------------------------------------- */
+
+enum { CHUNK = 16 }; /* places of one chunk of a bin; the first of each is taken (src/engine/tlsf_packed.h) */
+
+/* `count` ranges of a size, each between used ones; they are free later. */
+static void make_ranges(ctxalloc_tlsf *it, ctxalloc_block *block, uint64_t size, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		block[i] = ctxalloc_tlsf_alloc(it, size);
+		(void)ctxalloc_tlsf_alloc(it, 1);
+	}
+}
+
+static void make_free(ctxalloc_tlsf *it, const ctxalloc_block *block, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (ctxalloc_tlsf_free(it, block[i]))
+			exit(1);
+}
+
+/* What the call above cost; the instance must be valid after it. */
+static uint32_t built_end(ctxalloc_tlsf *it, uint32_t count, int failed)
+{
+	int which;
+
+	if (failed || !ctxalloc_tlsf_is_valid(it, &which)) {
+		fprintf(stderr, "worst: a built case failed\n");
+		exit(1);
+	}
+	ctxalloc_tlsf_destroy(it);
+	return count;
+}
+
+/* Merges with both neighbours, which leave their bins with `others` ranges each, and goes to a bin that needs a new chunk. */
+static uint32_t free_built(uint64_t scale, unsigned others, uint32_t own)
+{
+	ctxalloc_tlsf *it = ctxalloc_tlsf_create(scale * 65536, 1000);
+	ctxalloc_block side[2][CHUNK], both[CHUNK], block;
+
+	if (!it)
+		exit(1);
+	side[0][CHUNK - 1] = ctxalloc_tlsf_alloc(it, scale * 200);
+	block = ctxalloc_tlsf_alloc(it, scale);
+	make_ranges(it, &side[1][CHUNK - 1], scale * 100, 1);
+	make_ranges(it, side[0], scale * 200, others);
+	make_ranges(it, side[1], scale * 100, others);
+	make_ranges(it, both, scale * 301, CHUNK - 1);
+	make_free(it, side[0], others);
+	make_free(it, side[1], others);
+	make_free(it, both, CHUNK - 1);
+	make_free(it, &side[0][CHUNK - 1], 1);
+	make_free(it, &side[1][CHUNK - 1], 1);
+	trap_on();
+	int failed = ctxalloc_tlsf_free(it, block);
+	trap_off();
+	return built_end(it, counted - own, failed);
+}
+
+/* Finds only a range in a bin far from the wanted one, which leaves that bin with `others`, and a rest that needs a new chunk. */
+static uint32_t alloc_built(uint64_t scale, unsigned others, uint32_t own)
+{
+	ctxalloc_tlsf *it = ctxalloc_tlsf_create(scale * 31 + others + 2 * CHUNK, 1000);
+	ctxalloc_block large[CHUNK], less[CHUNK - 1];
+
+	if (!it)
+		exit(1);
+	make_ranges(it, large, scale, others + 1);
+	make_ranges(it, less, scale - 1, CHUNK - 1);
+	while (ctxalloc_tlsf_free_largest(it))
+		(void)ctxalloc_tlsf_alloc(it, ctxalloc_tlsf_free_largest(it));
+	make_free(it, less, CHUNK - 1);
+	make_free(it, large, others + 1);
+	trap_on();
+	ctxalloc_block block = ctxalloc_tlsf_alloc(it, 1);
+	trap_off();
+	return built_end(it, counted - own, block.offset == CTXALLOC_NONE);
+}
+
+static void run_built(void)
+{
+	uint32_t own = empty_call();
+
+	(void)free_built(1, 0, own); /* the first call of each goes through the dynamic linker */
+	(void)free_built(1ULL << 32, 0, own);
+	(void)alloc_built(1ULL << 27, 0, own);
+	for (unsigned others = 0; others < CHUNK; others += CHUNK - 1) {
+		printf("tlsf, built: bins left with %2u: alloc %u, free %u instructions; beyond 2^32 units: alloc %u, free %u\n", others,
+		       alloc_built(1ULL << 27, others, own), free_built(1, others, own), alloc_built(1ULL << 57, others, own),
+		       free_built(1ULL << 32, others, own));
+	}
+}
+
 RUN(tlsf, ctxalloc_block, ctxalloc_tlsf, block[slot].offset != CTXALLOC_NONE,
     ctxalloc_tlsf_set_scan_limit(it, scan ? UINT32_MAX : 0))
 RUN(tlsf16, ctxalloc_block, ctxalloc_tlsf16, block[slot].offset != CTXALLOC_NONE,
@@ -127,6 +220,7 @@ int main(int argc, char **argv)
 		tally[i] = malloc(calls * sizeof *tally[i]);
 	if (!calls || !tally[0] || !tally[1] || sigaction(SIGTRAP, &action, NULL))
 		return 1;
+	run_built();
 	run_tlsf("tlsf, no scan", calls, 0);
 	run_tlsf("tlsf, scan", calls, 1);
 	run_tlsf16("tlsf16, no scan", calls, 0);

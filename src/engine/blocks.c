@@ -25,6 +25,7 @@ struct ctxalloc_blocks {
     uint64_t block_size;  /* bytes; 0: slots */
     uint64_t inverse;     /* of the odd part of block_size, modulo 2^64 */
     uint64_t max_count;
+    uint64_t addressed;   /* max_count where blocks have addresses; slots: 0, so that no address is one of a block */
     uint64_t index_mask;  /* the bits of `head` that are the index */
     int64_t storage;      /* bytes from this to block 0 */
     uint32_t shift;       /* block_size is odd << shift */
@@ -128,11 +129,11 @@ static uint64_t block_take(ctxalloc_blocks *pool)
     }
 }
 
-/* Whether the block was live; then it is the caller's alone, with `word` in the table. */
-static bool block_claim(ctxalloc_blocks *pool, uint64_t index, uint64_t word)
+/* Whether the block is below `end` and was live; then it is the caller's alone, with `word` in the table. */
+static bool block_claim(ctxalloc_blocks *pool, uint64_t index, uint64_t end, uint64_t word)
 {
     uint64_t live = LIVE;
-    return index < pool->max_count &&
+    return index < end &&
            __atomic_compare_exchange_n(&pool->table[index], &live, word, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
@@ -145,7 +146,7 @@ uint64_t ctxalloc_blocks_alloc_index(ctxalloc_blocks *pool)
 
 int ctxalloc_blocks_free_index(ctxalloc_blocks *pool, uint64_t index)
 {
-    if (!block_claim(pool, index, 0))
+    if (!block_claim(pool, index, pool->max_count, 0))
         return CA_EINVAL;
     list_push(pool, index, index);
     return 0;
@@ -161,7 +162,11 @@ void *ctxalloc_blocks_alloc(ctxalloc_blocks *pool)
 
 int ctxalloc_blocks_free(ctxalloc_blocks *pool, void *p)
 {
-    return pool->block_size ? ctxalloc_blocks_free_index(pool, index_of(pool, p)) : CA_EINVAL;
+    uint64_t index = index_of(pool, p);
+    if (!block_claim(pool, index, pool->addressed, 0))
+        return CA_EINVAL;
+    list_push(pool, index, index);
+    return 0;
 }
 
 int ctxalloc_blocks_free_sized(ctxalloc_blocks *pool, void *p, size_t bytes)
@@ -263,16 +268,17 @@ uint64_t ctxalloc_blocks_cache_alloc_index(ctxalloc_blocks_cache *cache)
 
 void *ctxalloc_blocks_cache_alloc(ctxalloc_blocks_cache *cache)
 {
-    if (!cache->pool->block_size)
+    ctxalloc_blocks *pool = cache->pool;
+    if (!pool->block_size)
         return NULL;
     if (CA_UNLIKELY(!cache->used))
         return cache_alloc_slowly(cache);
-    return address_of(cache->pool, block_make_live(cache->pool, cache->index[--cache->used]));
+    return address_of(pool, block_make_live(pool, cache->index[--cache->used]));
 }
 
-int ctxalloc_blocks_cache_free_index(ctxalloc_blocks_cache *cache, uint64_t index)
+CA_INLINE int cache_free(ctxalloc_blocks_cache *cache, uint64_t index, uint64_t end)
 {
-    if (!block_claim(cache->pool, index, CACHED))
+    if (!block_claim(cache->pool, index, end, CACHED))
         return CA_EINVAL;
     if (CA_UNLIKELY(cache->used == cache->limit))
         return cache_free_slowly(cache, index);
@@ -280,9 +286,14 @@ int ctxalloc_blocks_cache_free_index(ctxalloc_blocks_cache *cache, uint64_t inde
     return 0;
 }
 
+int ctxalloc_blocks_cache_free_index(ctxalloc_blocks_cache *cache, uint64_t index)
+{
+    return cache_free(cache, index, cache->pool->max_count);
+}
+
 int ctxalloc_blocks_cache_free(ctxalloc_blocks_cache *cache, void *p)
 {
-    return cache->pool->block_size ? ctxalloc_blocks_cache_free_index(cache, index_of(cache->pool, p)) : CA_EINVAL;
+    return cache_free(cache, index_of(cache->pool, p), cache->pool->addressed);
 }
 
 void ctxalloc_blocks_cache_flush(ctxalloc_blocks_cache *cache)
@@ -314,6 +325,7 @@ static ctxalloc_blocks *pool_start(void *mem, size_t bytes, size_t needed, size_
     pool->shift = block_size ? ca_bit_low(block_size) : 0;
     pool->inverse = inverse_of(block_size ? block_size >> pool->shift : 1);
     pool->max_count = max_count;
+    pool->addressed = block_size ? max_count : 0;
     pool->index_mask = (2ULL << ca_bit_high(max_count)) - 1;
     pool->storage = 0;
     pool->head = 0;

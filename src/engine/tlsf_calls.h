@@ -102,8 +102,8 @@ void TLSF(reset)(tlsf *t)
         t->second[i] = 0;
         KEEP_LOOP();
     }
-    t->fresh_chunk = t->words * BINS_A_WORD;
-    for (unsigned bin = 0; bin < t->fresh_chunk; bin++) {
+    t->fresh_place = t->own_places;
+    for (unsigned bin = 0; bin < t->words * BINS_A_WORD; bin++) {
         t->bins[bin] = (node_index)(bin * CHUNK);
         t->slots[bin * CHUNK] = 0;
     }
@@ -179,7 +179,7 @@ CA_INLINE bool block_is_live(const tlsf *t, ctxalloc_block block)
 {
     node_index node = node_of(block);
     return CA_LIKELY(block.node < t->fresh) && CA_LIKELY(block_is_used(t, node)) && CA_LIKELY(block_offset(t, node) == block.offset) &&
-           CA_LIKELY(node != t->fence);
+           CA_LIKELY(block_next(t, node) != 0); /* the fence, which nothing follows, is no block */
 }
 
 CA_INLINE ctxalloc_block take(tlsf *t, uint64_t size, uint64_t align)
@@ -190,12 +190,12 @@ CA_INLINE ctxalloc_block take(tlsf *t, uint64_t size, uint64_t align)
     if (CA_UNLIKELY(!node))
         return no_block;
     t->left--;
-    return (ctxalloc_block){block_offset(t, node), node / NODE_STEP, block_next(t, node) / NODE_STEP};
+    return (ctxalloc_block){block_offset(t, node), node / NODE_STEP, block_next(t, node)};
 }
 
 CA_INLINE int give(tlsf *t, ctxalloc_block block)
 {
-    __builtin_prefetch(&t->nodes[block.hint], 1); /* the block after it: the same node for as long as this one lives in one size */
+    __builtin_prefetch(node_at(t, (node_index)block.hint), 1); /* the block after it: the same node for as long as this one lives in one size */
     if (!block_is_live(t, block))
         return CA_EINVAL;
     t->left++;
@@ -363,7 +363,7 @@ static int bins_audit(const tlsf *t, audit *a)
         if ((t->second[bin / BINS_A_WORD] >> bin % BINS_A_WORD & 1) != (place != bottom) || t->slots[bottom])
             return 1;
         for (; place != bottom; place = place_under(t, place)) {
-            if (++a->free > t->max_blocks + 1ULL || place / CHUNK >= t->fresh_chunk)
+            if (++a->free > t->max_blocks + 1ULL || place >= t->fresh_place)
                 return 2;
             node_index node = t->slots[place];
             if (!node || is_fresh(t, node) || block_is_used(t, node) || node_at(t, node)->back != place)
@@ -401,7 +401,7 @@ static int blocks_audit(const tlsf *t, audit *a)
             a->free_total += block_size(t, node);
         }
     }
-    if (block_offset(t, node) != t->capacity || !block_is_used(t, node))
+    if (block_offset(t, node) != t->capacity || !block_is_used(t, node) || block_next(t, node))
         return 3;
     if (node_at(t, node)->back != before)
         return 4;
@@ -415,9 +415,9 @@ static int spare_audit(const tlsf *t, const audit *a)
         if (is_fresh(t, node) || ++nodes > nodes_for(t->max_blocks) || block_is_used(t, node))
             return 6;
     for (node_index chunk = t->chunk_list; chunk; chunk = t->slots[chunk])
-        if (chunk / CHUNK >= t->fresh_chunk || ++chunks > t->fresh_chunk)
+        if (chunk >= t->fresh_place || ++chunks > t->fresh_place / CHUNK)
             return 6;
-    return nodes + a->used + a->free + 2 != nodes_for(t->max_blocks) || chunks != t->fresh_chunk ? 6 : 0;
+    return nodes + a->used + a->free + 2 != nodes_for(t->max_blocks) || chunks != t->fresh_place / CHUNK ? 6 : 0;
 }
 
 bool TLSF(is_valid)(const tlsf *t, int *which)

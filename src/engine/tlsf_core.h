@@ -128,9 +128,10 @@ CA_INLINE node_index block_alloc(tlsf *t, uint64_t size, uint64_t align)
 /* The free block that holds it now. pre: used. */
 CA_INLINE node_index block_free(tlsf *t, node_index node)
 {
-    node_index before = free_before(t, node), after = free_after(t, node), next = block_next(t, node);
+    node_index before = free_before(t, node);
     uint64_t size = block_size(t, node);
     t->free_total += size;
+    node_index after = free_after(t, node), next = block_next(t, node);
     if (after) {
         size += block_size(t, after);
         next = next_of_free(t, after);

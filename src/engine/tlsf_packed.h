@@ -2,7 +2,7 @@
  *
  * A node is an offset, a size and two numbers: 16 bytes, 4 to a cache line, where numbers have 32 bits.  Offsets and sizes of 64 bits
  * have their high halves in an array of their own, which nobody reads or writes while the capacity is below 2^32; they are 0 then.
- * After the last block comes the *fence*, a used block of no units.
+ * After the last block comes the *fence*, a used block of no units, which nothing follows (next is 0).
  *
  *   used   back: the free block just before it, or 0      next: the block after it
  *   free   back: its place in the bins' arrays            next: the block after it (used)
@@ -30,6 +30,9 @@
 
 /* In a loop: it stays one, and does not become a call of memset or memcpy, which a freestanding program may lack. */
 #define KEEP_LOOP() __asm__ volatile("")
+
+/* In a rare branch: the compiler takes the variable for another one from here on, and so the frequent path does not copy it for this one. */
+#define RARE_COPY(variable) __asm__("" : "+r"(variable))
 
 enum { BINS_A_WORD = 64, BIN_NONE = CA_BIN_COUNT, CHUNK = 16, MOST_WORDS = (CA_BIN_COUNT + 63) / 64 };
 
@@ -63,7 +66,7 @@ struct tlsf_struct {
     uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
     uint32_t max_blocks, left; /* left: how many more can be allocated */
     uint32_t fresh;      /* nodes from here on (counted, not numbered) were never used */
-    uint32_t fresh_chunk;
+    uint32_t fresh_place; /* the first of the chunks that were never used */
     uint32_t own_places; /* places from here on are in chunks that any bin may get */
     node_index spare_list, chunk_list, fence;
     uint64_t magic;
@@ -237,7 +240,7 @@ CA_INLINE node_index chunk_push(tlsf *t, node_index top)
     if (chunk)
         t->chunk_list = t->slots[chunk];
     else
-        chunk = (node_index)(t->fresh_chunk++ * CHUNK);
+        t->fresh_place = (chunk = (node_index)t->fresh_place) + CHUNK;
     t->slots[chunk] = top;
     return (node_index)(chunk + 1);
 }
@@ -246,11 +249,14 @@ CA_INLINE node_index chunk_push(tlsf *t, node_index top)
 CA_INLINE node_index chunk_pop(tlsf *t, unsigned bin, node_index chunk)
 {
     if (chunk < t->own_places) {
+        RARE_COPY(bin);
         t->second[bin / BINS_A_WORD] &= ~(1ULL << bin % BINS_A_WORD);
         return chunk;
     }
     node_index under = t->slots[chunk];
-    t->slots[chunk] = t->chunk_list;
+    size_t at = chunk;
+    RARE_COPY(at);
+    t->slots[at] = t->chunk_list;
     t->chunk_list = chunk;
     return under;
 }
@@ -271,10 +277,10 @@ CA_INLINE void bin_insert(tlsf *t, node_index node, uint64_t size)
     node_index next = node_at(t, node)->next, top = t->bins[bin], place = (node_index)(top + 1);
     if (CA_UNLIKELY(place % CHUNK <= 1))
         place = top_after(t, bin, top);
-    t->bins[bin] = place;
-    t->slots[place] = node;
     node_at(t, node)->back = place;
     node_at(t, next)->back = node;
+    t->bins[bin] = place;
+    t->slots[place] = node;
 }
 
 /* The topmost place goes; the one below it. */

@@ -119,9 +119,10 @@ int ctxalloc_reset(ctxalloc_context *context);
 int ctxalloc_destroy(ctxalloc_context *context);
 
 /* freeze true: the context's memory is read-only from now on, and a store to one of its blocks a fault; false: writable again.  Meanwhile it cannot be switched to, nothing is
- * allocated in it (NULL; EPERM from ctxalloc_* functions, ENOMEM from realloc), and blocks are not resized; they may be freed, as no bookkeeping lies in them.  Reset and destroy make it
- * writable first.  0 (also if it was so already); EBUSY: it is current in a thread; ENOTSUP: no long-lived context, or check=full; ENOMEM: the kernel refused (too many mappings): nothing
- * changed, or, when not even that could be undone, it is frozen and may be thawed later; EINVAL: not a context, or a thread's own.  Cost: a system call for each extent and huge block. */
+ * allocated in it (NULL; EPERM from ctxalloc_* functions, ENOMEM from realloc), no savepoint is made, gone back to or dropped (EBUSY), and blocks are not resized; they
+ * may be freed, as no bookkeeping lies in them.  Reset and destroy make it writable first.  0 (also if it was so already); EBUSY: it is current in a thread; ENOTSUP: no
+ * long-lived context, or check=full; ENOMEM: the kernel refused (too many mappings): nothing changed, or, when not even that could be undone, it is frozen and may be
+ * thawed later; EINVAL: not a context, or a thread's own.  Cost: a system call for each extent and huge block. */
 int ctxalloc_freeze(ctxalloc_context *context, bool freeze);
 
 /* The context that a block belongs to, CTXALLOC_GLOBAL: outside any. NULL: not from here.  p: any address inside the block. Any thread that holds it. */

@@ -37,7 +37,8 @@ struct ctxalloc_source {
      * The function itself may be NULL: the source's memory is cut out of the process's own range, where malloc and free are fastest; it is readable and writable
      * then before it is committed, and `commit` sets on it what the source is for. */
     void *(*reserve)(const ctxalloc_source *source, size_t least, size_t *bytes);
-    /* [p, p + bytes) becomes readable and writable, and reads as zero where it is committed for the first time.  NULL: memory is usable as reserved. */
+    /* [p, p + bytes) becomes readable and writable, and reads as zero where it is committed for the first time.  NULL: memory is usable as reserved.
+     * Called again for the same memory after `move` to it or `renew` of it has failed. */
     bool (*commit)(const ctxalloc_source *source, void *p, size_t bytes);
     /* [p, p + bytes), committed, reads as zero from now on and costs as little as possible.  false, or NULL: it may keep its bytes. */
     bool (*purge)(const ctxalloc_source *source, void *p, size_t bytes);
@@ -57,6 +58,8 @@ struct ctxalloc_source {
 #define CTXALLOC_SOURCE_DIRTY 4U
 /* `reserve` is called once for each context (once for all that share it): when that is full, there is no more. */
 #define CTXALLOC_SOURCE_ONCE 8U
+/* `purge` takes effect later, if at all, and gives false: it is not asked again for the same memory before that was in use once more. */
+#define CTXALLOC_SOURCE_LAZY 16U
 
 /* How many contexts are on the source. 0: it may go, or change. Any thread. Cost: proportional to the sources in use. */
 size_t ctxalloc_source_users(const ctxalloc_source *source);
@@ -100,7 +103,7 @@ typedef struct ctxalloc_mmap_source {
 int ctxalloc_source_mmap(ctxalloc_mmap_source *source, const ctxalloc_mmap_settings *settings);
 
 /* Huge pages that the administrator has set apart (hugetlbfs): page_shift 21 (2 MiB) or 30 (1 GiB).  Where there are none left, plain memory with advice for transparent
- * huge pages. Memory of hugetlbfs is not purged: it goes back when the last context on the source is destroyed. */
+ * huge pages. Memory of hugetlbfs is resident as soon as it is reserved, and is not purged: it goes back when the last context on the source is destroyed. */
 typedef struct ctxalloc_huge_source {
     ctxalloc_source source;
     unsigned page_shift;

@@ -78,7 +78,7 @@ static void *fail(int error)
 /* What a source must have; what it may lack is NULL. */
 static bool source_is_good(const ctxalloc_source *source)
 {
-    return source->size >= sizeof *source && !(source->flags & ~(CTXALLOC_SOURCE_EXACT | CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE)) && (!source->move || source->renew) &&
+    return source->size >= sizeof *source && !(source->flags & ~(CTXALLOC_SOURCE_EXACT | CTXALLOC_SOURCE_PRIVATE | CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE | CTXALLOC_SOURCE_LAZY)) && (!source->move || source->renew) &&
            (source->reserve || !(source->flags & (CTXALLOC_SOURCE_DIRTY | CTXALLOC_SOURCE_ONCE)));
 }
 

@@ -20,6 +20,13 @@ CA_INLINE void ca_lock_take(ca_lock *lock)
         ca_lock_wait(lock);
 }
 
+/* false: somebody has it. */
+CA_INLINE bool ca_lock_try(ca_lock *lock)
+{
+    uint32_t free = 0;
+    return __atomic_compare_exchange_n(&lock->state, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
 CA_INLINE void ca_lock_drop(ca_lock *lock)
 {
     if (__atomic_exchange_n(&lock->state, 0, __ATOMIC_RELEASE) == 2)

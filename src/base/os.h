@@ -20,9 +20,9 @@ void ca_os_release(void *p, size_t bytes);
 bool ca_os_commit(void *p, size_t bytes);
 /* pre: committed.  The pages read as zero from now on and cost no memory. */
 bool ca_os_purge(void *p, size_t bytes);
-/* pre: committed.  As a fresh commit: zero pages, and one mapping with its neighbours again. */
+/* pre: committed.  As a fresh commit: zero pages, and one mapping with its neighbours again.  false: it must be committed again before it is used. */
 bool ca_os_renew(void *p, size_t bytes);
-/* pre: both committed, no overlap.  Moves the pages of `from` to `to`; `from` reads as zero after it. */
+/* pre: both committed, no overlap.  Moves the pages of `from` to `to`; `from` reads as zero after it.  false: `to` must be committed again; `from` is as it was. */
 bool ca_os_move(void *from, void *to, size_t bytes);
 /* --- settings of mappings; false: the kernel refused, or has no such thing --- */
 

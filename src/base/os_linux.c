@@ -117,11 +117,12 @@ bool ca_os_purge(void *p, size_t bytes)
 
 bool ca_os_renew(void *p, size_t bytes)
 {
-    void *q = MAP_FAILED;
+    /* In two steps: the kernel unmaps what is in the way before it finds that it has no memory to promise (overcommit_memory=2), and would leave a hole. */
+    bool done = false;
     if (!fault_strikes())
-        KEEP_ERRNO(q = mmap(p, bytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0));
-    return counted(CA_OS_RENEW, q != MAP_FAILED);
+        KEEP_ERRNO(done = mmap(p, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED &&
+                          mprotect(p, bytes, PROT_READ | PROT_WRITE) == 0);
+    return counted(CA_OS_RENEW, done);
 }
 
 bool ca_os_move(void *from, void *to, size_t bytes)
@@ -129,7 +130,9 @@ bool ca_os_move(void *from, void *to, size_t bytes)
     /* DONTUNMAP (Linux 5.7) leaves `from` mapped: without it the hole would be open to any thread's mmap. */
     void *q = MAP_FAILED;
     if (!fault_strikes())
-        KEEP_ERRNO(q = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to));
+        KEEP_ERRNO(q = mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+                   if (q == MAP_FAILED && errno == ENOMEM) /* over a limit, `to` is unmapped by then: nobody else is to come there */
+                       (void)mmap(to, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0));
     return counted(CA_OS_MOVE, q != MAP_FAILED);
 }
 

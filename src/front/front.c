@@ -243,7 +243,14 @@ CA_COLD static void *full_alloc(size_t size, size_t align)
 {
     if (ca_current->kind == CA_TARGET_STORED)
         return plain_memalign(align, size);
-    return size > CA_MAX_SIZE - CA_FULL_TRAILER ? NULL : dressed(plain_memalign(align, size + CA_FULL_TRAILER), size);
+    if (size > CA_MAX_SIZE - CA_FULL_TRAILER)
+        return NULL;
+    void *p = plain_memalign(align, size + CA_FULL_TRAILER);
+    if (!p) { /* what waits in the quarantine may be what is missing */
+        ca_front_exhume();
+        p = plain_memalign(align, size + CA_FULL_TRAILER);
+    }
+    return dressed(p, size);
 }
 
 /* --- modes without fast paths: check=full, and a profile that is taken -------------------------------------------- */
@@ -699,8 +706,13 @@ ca_inspection ca_front_inspect(const void *p)
 bool ca_front_trim(void)
 {
     ca_heap *home = ca_thread_home();
+    ca_context *c = ca_context_current();
     if (home)
         ca_heap_trim(home);
+    if (c && ca_target_is_heap(ca_current))
+        ca_heap_trim(ca_heap_of(ca_current));
+    else if (c && c->engine)
+        c->engine->trim(c);
     ca_region_purge_all();
     return home != NULL;
 }

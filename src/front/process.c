@@ -14,6 +14,7 @@
 #include "front/profile.h"
 #include "front/report.h"
 #include "front/stack.h"
+#include "heap/placement.h"
 #include "heap/remote.h"
 #include "source/numa.h"
 
@@ -43,6 +44,7 @@ static void options_read(char **environment)
     }
     process.options_known = environment != NULL;
     ca_heap_setting.decay = (uint32_t)ca_process_options.decay;
+    ca_region_purge_at_once(ca_process_options.decay == 0);
     ca_account_process.hard = ca_process_options.limit;
 }
 
@@ -116,10 +118,12 @@ static void fork_prepare(void)
     ca_stack_lock();
     ca_heap_lock_list();
     ca_region_lock_all();
+    ca_placement_lock();
 }
 
 static void fork_parent(void)
 {
+    ca_placement_unlock();
     ca_region_unlock_all();
     ca_heap_unlock_list();
     ca_stack_unlock();

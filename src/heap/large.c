@@ -164,6 +164,10 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size)
     if (!ca_region_feed_nodes(&heap->pages, 1, &heap->node_batches) ||
         !ca_tlsf_resize(&heap->pages, node, pages, NULL))
         return false;
+    if (CA_UNLIKELY(ca_heap_setting.decay == 0 && pages < before)) {
+        unsigned cursor = 0; /* what a shrink cut off */
+        (void)ca_region_purge_tlsf(&heap->pages, &cursor, UINT32_MAX, 0, UINT32_MAX);
+    }
     CA_STORE(&heap->large_pages, heap->large_pages + pages - before);
     return true;
 }
@@ -213,6 +217,19 @@ bool ca_huge_free(ca_page page, bool check)
     return true;
 }
 
+/* Memory that was lost when pages were to be moved there: no block any more, and nobody's run again. */
+static void huge_lose(ca_page page)
+{
+    holder h = holder_of_run(page);
+    uint64_t bytes = (uint64_t)ca_region_run_pages(page) * CA_PAGE;
+    if (ca_heap_setting.check)
+        (void)ca_live_clear_shared(ca_page_granule(page));
+    huge_count(h.context, (uint64_t)-1, bytes);
+    CA_STORE(&ca_region.entries[page].tag, 0);
+    ca_region_lose(page, h.list);
+    ca_account_discharge(h.account, bytes);
+}
+
 void *ca_huge_move(ca_page page, size_t size)
 {
     size_t zero;
@@ -223,7 +240,10 @@ void *ca_huge_move(ca_page page, size_t size)
     ca_page to_page = ca_granule_page(ca_region_granule(to));
     ca_page pages = ca_region_run_pages(page), to_pages = ca_region_run_pages(to_page);
     if (!ca_region_move(page, to_page, pages < to_pages ? pages : to_pages)) {
-        (void)ca_huge_free(to_page, ca_heap_setting.check);
+        if (CA_LIKELY(ca_region_is_usable(to_page)))
+            (void)ca_huge_free(to_page, ca_heap_setting.check);
+        else
+            huge_lose(to_page);
         return NULL;
     }
     (void)ca_huge_free(page, ca_heap_setting.check);

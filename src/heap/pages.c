@@ -105,15 +105,12 @@ void ca_pages_give(ca_heap *heap, ca_node node)
 {
     ca_tlsf *tlsf = &heap->pages;
     tlsf->marks[node] = ca_region_now();
+    if (CA_UNLIKELY(ca_heap_setting.decay == 0)) /* before it is merged, so that a page goes back once */
+        ca_region_purge_block(tlsf, node);
     node = ca_tlsf_free(tlsf, node);
     /* An empty extent goes back, unless it is what the next block will likely need. */
     if (ca_tlsf_is_whole(tlsf, node) && tlsf->free_total >= 2 * tlsf->nodes[node].size && !ca_save_pins((ca_page)tlsf->nodes[node].offset))
         extent_give(heap, node);
-    if (CA_UNLIKELY(ca_heap_setting.decay == 0)) {
-        unsigned cursor = 0;
-        (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
-        ca_region_purge_all();
-    }
 }
 
 void ca_pages_trim(ca_heap *heap)

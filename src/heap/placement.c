@@ -147,3 +147,13 @@ bool ca_placement_add_context(ca_numa_count *count, ca_context *c, bool move, in
     }
     return w.said;
 }
+
+void ca_placement_lock(void)
+{
+    ca_lock_take(&homes.lock);
+}
+
+void ca_placement_unlock(void)
+{
+    ca_lock_drop(&homes.lock);
+}

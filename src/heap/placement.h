@@ -42,4 +42,8 @@ bool ca_placement_add_huge(ca_numa_count *count, ca_context *context, bool move,
 /* Huge blocks outside any context, and large chunks of short contexts. */
 bool ca_placement_add_global(ca_numa_count *count, bool move, int *error);
 
+/* For fork: taken last. */
+void ca_placement_lock(void);
+void ca_placement_unlock(void);
+
 #endif

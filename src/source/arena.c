@@ -15,7 +15,7 @@ enum { SLABS = 16, SLAB_LEAST = 16 /* blocks */, SLAB_SHIFT = 27 /* bits of a bl
 
 /* The rest of a ctxalloc_arena.  A block's name is slab << SLAB_SHIFT | index, plus 1: 0 ends the list of free ones. */
 typedef struct arena {
-    ca_lock lock;
+    uint32_t guard;      /* its lock; 0: not in use since it was made, or ended */
     uint32_t free;
     uint32_t slabs;      /* records: ca_region.chunks, linked, the newest first */
     uint32_t slab_count;
@@ -37,6 +37,107 @@ _Static_assert(sizeof(slab) <= CA_CHUNK_RECORD, "a slab is one record");
 static arena *inside(ctxalloc_arena *a)
 {
     return (arena *)(void *)a->opaque;
+}
+
+/* --- locks --------------------------------------------------------------------------------------------------------- */
+
+/* An arena's lock. It is some arena's for ever, so it can be taken by who came too late for this one. */
+typedef struct guard {
+    ca_lock lock;
+    uint32_t next;      /* of all */
+    uint32_t next_free; /* of those without an arena */
+} guard;
+_Static_assert(sizeof(guard) <= CA_CHUNK_RECORD, "a guard is one record");
+
+static struct {
+    ca_lock lock;
+    uint32_t all, free; /* records: ca_region.chunks */
+} guards;
+
+static guard *guard_at(uint32_t number)
+{
+    return ca_pool_at(&ca_region.chunks, number);
+}
+
+/* false: no memory. */
+static bool guard_give(arena *in)
+{
+    ca_lock_take(&guards.lock);
+    uint32_t number = in->guard;
+    if (!number && guards.free) {
+        number = guards.free;
+        guards.free = guard_at(number)->next_free;
+    } else if (!number) {
+        number = ca_pool_take(&ca_region.chunks);
+        if (number) {
+            *guard_at(number) = (guard){.next = guards.all};
+            guards.all = number;
+        }
+    }
+    CA_STORE_RELEASE(&in->guard, number);
+    ca_lock_drop(&guards.lock);
+    return number != 0;
+}
+
+/* false: no memory for a lock. */
+static bool arena_lock(arena *in)
+{
+    for (;;) {
+        uint32_t number = CA_LOAD_ACQUIRE(&in->guard);
+        if (!number && !guard_give(in))
+            return false;
+        if (!number)
+            continue;
+        ca_lock_take(&guard_at(number)->lock);
+        if (CA_LOAD(&in->guard) == number)
+            return true;
+        ca_lock_drop(&guard_at(number)->lock); /* it ended meanwhile */
+    }
+}
+
+static void arena_unlock(const arena *in)
+{
+    ca_lock_drop(&guard_at(in->guard)->lock);
+}
+
+/* pre: locked */
+static void arena_unlock_last(arena *in)
+{
+    uint32_t number = in->guard;
+    CA_STORE(&in->guard, 0);
+    ca_lock_drop(&guard_at(number)->lock);
+    ca_lock_take(&guards.lock);
+    guard_at(number)->next_free = guards.free;
+    guards.free = number;
+    ca_lock_drop(&guards.lock);
+}
+
+/* Those up to `end` are let go. */
+static void guards_drop(uint32_t end)
+{
+    for (uint32_t number = guards.all; number != end; number = guard_at(number)->next)
+        ca_lock_drop(&guard_at(number)->lock);
+    ca_lock_drop(&guards.lock);
+}
+
+void ca_arena_lock_all(void)
+{
+    for (;;) {
+        ca_lock_take(&guards.lock);
+        uint32_t number = guards.all;
+        while (number && ca_lock_try(&guard_at(number)->lock))
+            number = guard_at(number)->next;
+        if (!number)
+            return;
+        guards_drop(number);
+        ca_lock_take(&guard_at(number)->lock); /* when this one is free, the next try goes further */
+        ca_lock_drop(&guard_at(number)->lock);
+    }
+}
+
+void ca_arena_unlock_all(void)
+{
+    guards_drop(0);
 }
 
 static slab *slab_at(uint32_t record)
@@ -170,18 +271,21 @@ int ca_arena_take(ctxalloc_arena *a, void **block)
     arena *in = inside(a);
     bool raw = false;
     int error = 0;
-    ca_lock_take(&in->lock);
+    *block = NULL;
+    if (!arena_lock(in))
+        return ENOMEM;
     *block = block_pop(a, in, &raw);
     if (!*block)
         error = slab_add(a, in);
     if (!*block && !error)
         *block = block_pop(a, in, &raw);
-    ca_lock_drop(&in->lock);
+    arena_unlock(in);
     if (!*block || block_prepare(a, *block, raw))
         return error;
-    ca_lock_take(&in->lock);
-    (void)block_push(a, in, *block, raw);
-    ca_lock_drop(&in->lock);
+    if (arena_lock(in)) { /* it has its lock: a block is out */
+        (void)block_push(a, in, *block, raw);
+        arena_unlock(in);
+    }
     *block = NULL;
     return ENOMEM;
 }
@@ -189,9 +293,10 @@ int ca_arena_take(ctxalloc_arena *a, void **block)
 int ca_arena_give(ctxalloc_arena *a, void *block)
 {
     arena *in = inside(a);
-    ca_lock_take(&in->lock);
+    if (!CA_LOAD_ACQUIRE(&in->guard) || !arena_lock(in))
+        return EINVAL;
     bool done = block_push(a, in, block, false);
-    ca_lock_drop(&in->lock);
+    arena_unlock(in);
     return done ? 0 : EINVAL;
 }
 
@@ -203,15 +308,17 @@ size_t ca_arena_out(const ctxalloc_arena *a)
 int ca_arena_end(ctxalloc_arena *a)
 {
     arena *in = inside(a);
-    ca_lock_take(&in->lock);
-    bool busy = in->out != 0;
-    if (!busy) {
-        slabs_release(a, in);
-        in->free = in->slab_count = 0;
-        in->all = 0;
+    if (!CA_LOAD_ACQUIRE(&in->guard) || !arena_lock(in))
+        return 0;
+    if (in->out) {
+        arena_unlock(in);
+        return EBUSY;
     }
-    ca_lock_drop(&in->lock);
-    return busy ? EBUSY : 0;
+    slabs_release(a, in);
+    in->free = in->slab_count = 0;
+    in->all = 0;
+    arena_unlock_last(in);
+    return 0;
 }
 
 /* --- as a source ------------------------------------------------------------------------------------------------------ */

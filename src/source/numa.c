@@ -277,8 +277,8 @@ static bool numa_commit(const ca_source *s, void *p, size_t bytes)
     ca_numa_policy policy = policy_of(n);
     if (n->over && n->over->commit && !n->over->commit(n->over, p, bytes))
         return false;
-    bool told = ca_numa_apply(&policy, p, bytes);
-    if (policy.mode != CA_NUMA_STRICT || !told || ca_numa_settle(&policy, p, bytes))
+    (void)ca_numa_apply(&policy, p, bytes);
+    if (policy.mode != CA_NUMA_STRICT || ca_numa_settle(&policy, p, bytes)) /* strict: told or not, pages are looked at */
         return true;
     (void)numa_purge(s, p, bytes);
     return false;
@@ -391,4 +391,16 @@ const ca_source *ca_numa_start(const ca_source *over, const char *text)
         return over;
     ca_numa_source_init(numa.process, over, &policy);
     return &numa.process->source;
+}
+
+/* --- fork ----------------------------------------------------------------------------------------------------------- */
+
+void ca_numa_lock(void)
+{
+    ca_lock_take(&numa.lock);
+}
+
+void ca_numa_unlock(void)
+{
+    ca_lock_drop(&numa.lock);
 }

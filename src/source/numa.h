@@ -85,4 +85,8 @@ typedef struct ca_numa_count {
 /* Adds a range of pages; `move`: those that are misplaced are moved first, where there is room.  policy NULL: any place is right. false: the kernel does not say. */
 bool ca_numa_add(ca_numa_count *count, const ca_numa_policy *policy, void *p, size_t bytes, bool move, int *error);
 
+/* For fork. */
+void ca_numa_lock(void);
+void ca_numa_unlock(void);
+
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/check.h"
 #include "base/os.h"
+#include "source/arena.h"
+#include "source/numa.h"
 #include "source/parts.h"
 
 enum {
@@ -12,7 +14,8 @@ enum {
     CHUNK_BYTES = CA_CHUNK * CA_PAGE,
     LEAST_PART = 512,    /* pages: of a further range of the first zone */
     FAR_PART = 16384,    /* pages that a further zone first asks its source for: 64 MiB; later half as much as it has */
-    FAR_PART_MOST = 1 << 22
+    FAR_PART_MOST = 1 << 22,
+    HELD_MOST = 16       /* blocks that a search passes over when their source has no memory */
 };
 
 #define PAGES_MOST ((uint64_t)1 << 31) /* of the first range: numbers are 32 bits */
@@ -38,6 +41,8 @@ static struct {
     ca_zone first;
     uint64_t most;   /* pages */
     uint32_t now;
+    bool at_once;    /* what is given goes back to its source */
+    bool closed;     /* renewing failed somewhere: memory that is marked as moved may not be usable */
     uint64_t purged; /* bytes; any thread */
     ca_lock list_lock;
     ca_zone *zones;  /* the further ones */
@@ -87,7 +92,7 @@ static bool region_start(uint64_t pages)
 {
     ca_part *part = ca_part_first();
     region.most = pages;
-    region.now = 1;
+    region.now = CA_MARK_OFFERED + 1;
     zone_init(&region.first, ca_region.source);
     region.first.parts = part;
     region.first.all = part->pages;
@@ -275,6 +280,8 @@ static ca_part *inner_extend(ca_zone *zone, uint64_t pages)
         (!run.mark || ca_region.source->renew(ca_region.source, ca_region_address(run.page), (size_t)run.pages * CA_PAGE)))
         part = ca_part_add_inner(zone, run.page, run.pages);
     if (!part) {
+        ca_region.marks[ca_region.runs[run.page >> CA_CHUNK_SHIFT].node] = CA_MARK_MOVED; /* it may have failed half-way */
+        CA_STORE(&region.closed, true);
         ca_region_give(run.page, NULL);
         return NULL;
     }
@@ -309,23 +316,60 @@ static bool zone_extend(ca_zone *zone, uint64_t pages)
 
 /* --- runs ------------------------------------------------------------------------------------------------ */
 
-/* A block that is committed, or none. */
-static ca_node run_take(ca_zone *zone, uint64_t pages, uint64_t align, bool *fresh)
+/* What was committed already. */
+static bool commit_again(const ca_zone *zone, ca_page page, uint64_t pages)
+{
+    const ca_source *outer = zone == &region.first || ca_region_is_far(page) ? NULL : ca_region.source;
+    void *at = ca_region_address(page);
+    return (!outer || outer->commit(outer, at, pages * CA_PAGE)) && (!zone->source->commit || zone->source->commit(zone->source, at, pages * CA_PAGE));
+}
+
+/* pre: locked. false: the source has no memory for it. */
+static bool block_commit(const ca_zone *zone, ca_node node)
+{
+    const ca_tlsf_node *n = &zone->free.nodes[node];
+    ca_part *p = ca_part_of((ca_page)n->offset);
+    return ca_part_commit(p, (ca_page)(n->offset + n->size) - p->first) &&
+           (CA_LIKELY(!CA_LOAD(&region.closed)) || ca_region.marks[node] != CA_MARK_MOVED || commit_again(zone, (ca_page)n->offset, n->size));
+}
+
+static bool block_is_aligned(const ca_zone *zone, ca_node node, uint64_t align)
+{
+    ca_page page = (ca_page)zone->free.nodes[node].offset;
+    return align <= (!ca_region_is_far(page) ? UINT64_MAX : zone == &region.first ? (uint64_t)CA_BASE_ALIGN / CA_PAGE : CA_PART_ALIGN);
+}
+
+/* A block that is committed, or none.  Free memory that the source would have to add to hides smaller blocks from the search, which have all they need: when there is no
+ * more to be had it is held back, and the search goes on without it. */
+static ca_node block_take(ca_zone *zone, uint64_t pages, uint64_t align)
 {
     ca_tlsf *tlsf = &zone->free;
-    ca_node node = ca_tlsf_alloc(tlsf, pages, align);
+    ca_node held[HELD_MOST], node = ca_tlsf_alloc(tlsf, pages, align);
+    unsigned count = 0;
     if (!node && zone_extend(zone, pages + align - 1))
         node = ca_tlsf_alloc(tlsf, pages, align);
+    while (node && (!block_is_aligned(zone, node, align) || !block_commit(zone, node))) {
+        node = ca_tlsf_free(tlsf, node);
+        if (count == HELD_MOST)
+            node = CA_NODE_NONE;
+        if (!node)
+            break;
+        ca_tlsf_claim(tlsf, held[count++] = node);
+        node = ca_tlsf_alloc(tlsf, pages, align);
+    }
+    while (count)
+        (void)ca_tlsf_free(tlsf, held[--count]);
+    return node;
+}
+
+static ca_node run_take(ca_zone *zone, uint64_t pages, uint64_t align, bool *fresh)
+{
+    ca_node node = block_take(zone, pages, align);
     if (!node)
         return CA_NODE_NONE;
-    const ca_tlsf_node *n = &tlsf->nodes[node];
+    const ca_tlsf_node *n = &zone->free.nodes[node];
     ca_part *p = ca_part_of((ca_page)n->offset);
     ca_page end = (ca_page)(n->offset + n->size) - p->first;
-    uint64_t align_most = !ca_region_is_far(p->first) ? UINT64_MAX : zone == &region.first ? CA_BASE_ALIGN / CA_PAGE : CA_PART_ALIGN;
-    if (align > align_most || !ca_part_commit(p, end)) {
-        ca_tlsf_free(tlsf, node);
-        return CA_NODE_NONE;
-    }
     *fresh = n->offset - p->first >= p->touched;
     if (*fresh) /* whatever it was merged with, it is zero */
         ca_region.marks[node] = 0;
@@ -423,6 +467,8 @@ static void run_give(ca_zone *zone, ca_page page)
     zone->given -= zone->free.nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
         ca_region.marks[node] = CA_LOAD(&region.now);
+    if (CA_UNLIKELY(region.at_once)) /* before it is merged, so that a page is asked for once */
+        ca_region_purge_block(&zone->free, node);
     ca_tlsf_free(&zone->free, node);
 }
 
@@ -598,7 +644,7 @@ static bool run_resize(ca_zone *zone, ca_node node, uint64_t pages)
     const ca_tlsf_node *n = &tlsf->nodes[node];
     ca_part *p = ca_part_of((ca_page)n->offset);
     ca_page end = (ca_page)(n->offset + n->size) - p->first;
-    if (!ca_part_commit(p, end)) {
+    if (pages > before && !block_commit(zone, node)) {
         (void)ca_tlsf_resize(tlsf, node, before, NULL);
         return false;
     }
@@ -615,7 +661,12 @@ bool ca_region_resize(ca_page page, uint64_t pages)
         return false;
     ca_zone *zone = run_zone(page);
     ca_lock_take(&zone->lock);
+    bool shrinks = pages < ca_region_run_pages(page);
     bool done = ca_region_feed_nodes(&zone->free, 1, &zone->batches) && run_resize(zone, run_node(page), pages);
+    if (CA_UNLIKELY(region.at_once && shrinks)) {
+        unsigned cursor = 0; /* what a shrink cut off */
+        (void)ca_region_purge_tlsf(&zone->free, &cursor, UINT32_MAX, 0, UINT32_MAX);
+    }
     ca_lock_drop(&zone->lock);
     return done;
 }
@@ -629,6 +680,24 @@ bool ca_region_move(ca_page from, ca_page to, ca_page pages)
         return false;
     ca_region.marks[run_node(to)] = CA_MARK_MOVED;
     return true;
+}
+
+bool ca_region_is_usable(ca_page page)
+{
+    return commit_again(run_zone(page), page, ca_region_run_pages(page));
+}
+
+void ca_region_lose(ca_page page, ca_run_list *list)
+{
+    ca_zone *zone = run_zone(page);
+    ca_lock_take(&zone->lock);
+    if (list) {
+        ca_lock_take(&list->lock);
+        list_unlink(list, run_record(page));
+        ca_lock_drop(&list->lock);
+    }
+    zone->given -= ca_region_run_pages(page);
+    ca_lock_drop(&zone->lock);
 }
 
 /* --- giving back ------------------------------------------------------------------------------------------- */
@@ -654,17 +723,35 @@ static bool block_purge(ca_tlsf *tlsf, ca_node node)
     const ca_part *p = ca_part_of((ca_page)n->offset);
     const ca_source *source = p->zone->source;
     uint64_t start = n->offset - p->first, end = ca_size_min(start + n->size, CA_LOAD(&p->touched));
-    bool (*back)(const ca_source *, void *, size_t) = tlsf->marks[node] == CA_MARK_MOVED ? source->renew : source->purge;
-    if (!back && start < end)
+    bool moved = tlsf->marks[node] == CA_MARK_MOVED;
+    if (!source->purge && !(moved && source->renew) && start < end)
         return false;
     tlsf->marks[node] = 0;
     if (start >= end)
         return false;
-    if (!back(source, (void *)(p->base + start * CA_PAGE), (end - start) * CA_PAGE))
-        tlsf->marks[node] = CA_LOAD(&region.now);
-    else
-        __atomic_fetch_add(&region.purged, (end - start) * CA_PAGE, __ATOMIC_RELAXED);
+    void *at = (void *)(p->base + start * CA_PAGE);
+    size_t bytes = (end - start) * CA_PAGE;
+    if (moved && source->renew && !source->renew(source, at, bytes)) {
+        (void)(source->purge && source->purge(source, at, bytes));
+        tlsf->marks[node] = CA_MARK_MOVED;
+        CA_STORE(&region.closed, true);
+    } else if (moved || source->purge(source, at, bytes)) {
+        __atomic_fetch_add(&region.purged, bytes, __ATOMIC_RELAXED);
+    } else {
+        tlsf->marks[node] = source->flags & CTXALLOC_SOURCE_LAZY ? CA_MARK_OFFERED : CA_LOAD(&region.now);
+    }
     return true;
+}
+
+void ca_region_purge_block(ca_tlsf *tlsf, ca_node node)
+{
+    if (tlsf->marks[node] && tlsf->marks[node] != CA_MARK_OFFERED)
+        (void)block_purge(tlsf, node);
+}
+
+void ca_region_purge_at_once(bool at_once)
+{
+    region.at_once = at_once;
 }
 
 void ca_region_clear(ca_page page, ca_page pages)
@@ -682,7 +769,7 @@ unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, u
     unsigned done = 0;
     for (unsigned seen = 0; seen < all && looks && done < most; looks--) { /* once round at most */
         for (ca_node node = tlsf->bins[*cursor]; node && looks > 1 && done < most; node = tlsf->nodes[node].next_free, looks--)
-            if (tlsf->marks[node] && (age == 0 || now - tlsf->marks[node] > ticks))
+            if (tlsf->marks[node] > CA_MARK_OFFERED && (age == 0 || now - tlsf->marks[node] > ticks))
                 done += block_purge(tlsf, node);
         bool skip = *cursor % CA_BIN_SECOND_LEVELS == 0 && !(tlsf->second[*cursor / 64] >> *cursor % 64 & 0xff);
         unsigned step = skip ? CA_BIN_SECOND_LEVELS : 1;
@@ -768,14 +855,18 @@ void ca_region_lock_all(void)
     ca_lock_take(&region.list_lock);
     for (ca_zone *zone = region.zones; zone; zone = zone->next)
         ca_lock_take(&zone->lock);
+    ca_arena_lock_all(); /* they are asked under zones' locks, and ask the first zone themselves */
     ca_lock_take(&region.first.lock);
     ca_parts_lock();
+    ca_numa_lock();
 }
 
 void ca_region_unlock_all(void)
 {
+    ca_numa_unlock();
     ca_parts_unlock();
     ca_lock_drop(&region.first.lock);
+    ca_arena_unlock_all();
     for (ca_zone *zone = region.zones; zone; zone = zone->next)
         ca_lock_drop(&zone->lock);
     ca_lock_drop(&region.list_lock);

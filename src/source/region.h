@@ -75,8 +75,10 @@ extern ca_region_t ca_region;
 enum { CA_CHUNK = 4, CA_CHUNK_SHIFT = 2, CA_NODE_BATCH = 8, CA_NODE_BATCH_SHIFT = 3, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2432, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32, CA_ZONE_RECORD = 2048,
        CA_HEAP_NUMBER_BITS = 21 /* of a tag */ };
 
-/* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed. */
+/* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed; or renewing failed, and they must be committed again. */
 #define CA_MARK_MOVED UINT32_MAX
+/* A mark, and no time: the pages were offered to their source, which may take them when it likes (CTXALLOC_SOURCE_LAZY). */
+#define CA_MARK_OFFERED 2U
 
 /* Once, before anything else here. `bytes`: address space wanted; less is taken where less is to be had. false: nothing to be had. */
 bool ca_region_init(const ca_source *source, size_t bytes);
@@ -125,8 +127,12 @@ ca_page ca_region_first_run(const ca_run_list *list);
 ca_page ca_region_next_run(ca_page page);
 /* In place. */
 bool ca_region_resize(ca_page page, uint64_t pages);
-/* Moves the memory (not the entries) of one run to another of at least its size, by page tables alone. false: copy instead. */
+/* Moves the memory (not the entries) of one run to another of at least its size, by page tables alone. false: copy instead, if `to` is usable still. */
 bool ca_region_move(ca_page from, ca_page to, ca_page pages);
+/* pre: a move to it failed. false: it has lost its memory, and the kernel has none for it; nobody may have the run. */
+bool ca_region_is_usable(ca_page page);
+/* Such a run: out of the list, and never handed out again. */
+void ca_region_lose(ca_page page, ca_run_list *list);
 
 /* The pages, of one run, read as zero, and cost as little as possible. */
 void ca_region_clear(ca_page page, ca_page pages);
@@ -138,6 +144,10 @@ uint32_t ca_region_now(void);
 void ca_region_purge(ca_zone *zone, uint32_t age, unsigned looks, unsigned most);
 /* All that is free, in all zones. */
 void ca_region_purge_all(void);
+/* From now on a run's memory goes back to its source as soon as it is free (decay=0). */
+void ca_region_purge_at_once(bool at_once);
+/* The pages of one block, free or about to be: those of a zone or of a heap. */
+void ca_region_purge_block(ca_tlsf *tlsf, ca_node node);
 /* The same for a TLSF of pages that a heap owns. `cursor`: the bin to go on with. Returns how many went back. */
 unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most);
 /* Reads the clock; true when ca_region_now changed. */

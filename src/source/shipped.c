@@ -57,8 +57,10 @@ static void *mapped_reserve(const ca_source *s, size_t least, size_t *bytes)
     if (wanted > SIZE_MAX - guards)
         return NULL;
     char *p = range_map(m, wanted + guards);
-    if (!p && wanted > least)
-        p = range_map(m, (wanted = least) + guards);
+    while (!p && wanted > least) { /* little is left: there are not so many reservations that each could be the least */
+        wanted = ca_size_max(least, wanted / 2 / CA_PAGE * CA_PAGE);
+        p = range_map(m, wanted + guards);
+    }
     if (!p)
         return NULL;
     *bytes = wanted;
@@ -78,7 +80,7 @@ static bool mapped_commit(const ca_source *s, void *p, size_t bytes)
 static bool mapped_purge(const ca_source *s, void *p, size_t bytes)
 {
     const ctxalloc_mmap_source *m = mapped(s);
-    if (has(m, CTXALLOC_MMAP_LAZY_PURGE)) {
+    if (has(m, CTXALLOC_MMAP_LAZY_PURGE)) { /* the table's flags say so, too */
         (void)ca_os_advise(p, bytes, CA_OS_PURGE_LAZILY);
         return false; /* the bytes may be there until then */
     }
@@ -117,7 +119,7 @@ int ca_source_mmap_init(ctxalloc_mmap_source *m, const ctxalloc_mmap_settings *s
         return EINVAL;
     bool stays = (s->flags & (CTXALLOC_MMAP_PREFAULT | CTXALLOC_MMAP_LOCK)) != 0;
     *m = (ctxalloc_mmap_source){.settings = *s};
-    m->source = (ca_source){.size = sizeof m->source, .context = m, .flags = stays ? CTXALLOC_SOURCE_EXACT : 0, .reserve = mapped_reserve,
+    m->source = (ca_source){.size = sizeof m->source, .context = m, .flags = (stays ? CTXALLOC_SOURCE_EXACT : 0U) | (has(m, CTXALLOC_MMAP_LAZY_PURGE) ? CTXALLOC_SOURCE_LAZY : 0U), .reserve = mapped_reserve,
                             .commit = mapped_commit, .purge = stays ? NULL : mapped_purge, .release = mapped_release};
     return 0;
 }
@@ -183,6 +185,10 @@ static void *huge_map(ctxalloc_huge_source *h, size_t bytes)
     if (!number)
         return NULL;
     void *p = ca_os_map_huge(bytes, h->page_shift);
+    if (p && !ca_os_populate(p, bytes)) { /* a control group may have fewer than the kernel reserves, and whoever touches one more is ended by a signal */
+        ca_os_release(p, bytes);
+        p = NULL;
+    }
     if (!p) {
         ca_pool_give_list(&ca_region.chunks, number, number);
         return NULL;
@@ -206,8 +212,10 @@ static void *huge_reserve(const ca_source *s, size_t least, size_t *bytes)
     if (!p && wanted > few)
         p = huge_map(h, wanted = few);
     if (!p) {
-        wanted = ca_round_up(ca_size_max(least, HUGE_STEP), (size_t)1 << 21);
-        p = plain_reserve(h, wanted);
+        few = ca_round_up(least, (size_t)1 << 21);
+        wanted = ca_size_max(few, HUGE_STEP);
+        while (!(p = plain_reserve(h, wanted)) && wanted > few)
+            wanted = ca_size_max(few, ca_round_up(wanted / 2, (size_t)1 << 21));
     }
     *bytes = wanted;
     return p;

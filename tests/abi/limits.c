@@ -1,5 +1,10 @@
 /* What cannot be had: sizes above PTRDIFF_MAX, products that overflow, and alignments that are none. The answer is NULL with
  * ENOMEM or EINVAL, and nothing else has changed. */
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/abi/abi.h"
 
 static const size_t impossible_sizes[] = {
@@ -191,6 +196,59 @@ static void posix_memalign_wants_multiples_of_a_pointer(void **state) {
     }
 }
 
+/* Less than the process has already: what is there works on, and may be had again. */
+static int limited_while_it_runs(int limit) {
+    enum { BLOCKS = 5 };
+    char *block[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++)
+        memset(block[i] = by_malloc((i == 2 ? 16 : 6) * MIB), i, 6 * MIB);
+    free(block[2]);
+    struct rlimit little = {64 * MIB, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(limit, &little))
+        return 2;
+    for (int i = 0; i < 5; i++) { /* there is free memory for it; the kernel may refuse to move pages there */
+        char *moved = realloc(block[0], 14 * MIB);
+        block[0] = moved ? moved : block[0];
+        for (size_t k = 0; k < 6 * MIB; k += 512)
+            if (block[0][k])
+                return 3;
+        if (moved)
+            memset(moved + 6 * MIB, i, 8 * MIB);
+        char *other = by_malloc(15 * MIB);
+        if (other)
+            memset(other, 6, 15 * MIB);
+        free(other);
+        malloc_trim(0);
+    }
+    if (setrlimit(limit, &all))
+        return 4;
+    for (int i = 0; i < 20; i++) {
+        char *p = by_malloc(15 * MIB), *grown = realloc(p, 31 * MIB);
+        if (!grown)
+            return 5;
+        memset(grown, i, 31 * MIB);
+        free(grown);
+    }
+    return block[1][6 * MIB - 1] == 1 && block[3][6 * MIB - 1] == 3 ? 0 : 6;
+}
+
+static void a_limit_that_comes_later_loses_nothing(void **state) {
+    (void)state;
+    static const int limits[] = {RLIMIT_AS, RLIMIT_DATA};
+    for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
+        fflush(NULL);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (!child) {
+            signal(SIGSEGV, SIG_DFL); /* cmocka has a handler */
+            _exit(limited_while_it_runs(limits[i]));
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(impossible_sizes_are_enomem),
@@ -201,6 +259,7 @@ int main(void) {
         cmocka_unit_test(failed_reallocf_frees),
         cmocka_unit_test(alignments_that_are_no_power_of_two_are_einval),
         cmocka_unit_test(posix_memalign_wants_multiples_of_a_pointer),
+        cmocka_unit_test(a_limit_that_comes_later_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

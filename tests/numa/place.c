@@ -543,6 +543,126 @@ static void ca21_what_numactl_said_holds(void)
     MUST(!syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0UL));
 }
 
+static size_t said_by(void (*fn)(void), char *text, size_t size);
+
+/* --- with contexts' other promises --- */
+
+static void bytes_must_be(const struct blocks *b, int byte)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        const unsigned char *p = b->p[i];
+        MUST(p[0] == byte && !memcmp(p, p + 1, b->size[i] - 1));
+    }
+}
+
+static void take_of(ctxalloc_context *c, struct blocks *b, size_t bytes)
+{
+    MUST(ctxalloc_switch(c) == CTXALLOC_GLOBAL);
+    blocks_take(b, bytes);
+    MUST(ctxalloc_switch(CTXALLOC_GLOBAL) == c);
+}
+
+/* Where frozen memory lies is known, and it can be moved: only its bytes stay what they are. */
+static void n11_a_frozen_context_has_its_nodes(void)
+{
+    run_on_node(0);
+    ctxalloc_context *c = context_on("bind:1", CTXALLOC_LONG);
+    take_of(c, &first, 16 * MIB);
+    MUST_EQUAL(ctxalloc_freeze(c, true), 0);
+    must_be_on(&first, 1);
+    MUST_EQUAL(misplaced(c), 0);
+    MUST_EQUAL(ctxalloc_numa_set(c, "bind:0"), 0);
+    MUST(misplaced(c) >= 16 * MIB);
+    uint64_t moved = 0;
+    MUST_EQUAL(ctxalloc_numa_migrate(c, &moved), 0);
+    MUST(moved >= 16 * MIB);
+    must_be_on(&first, 0);
+    bytes_must_be(&first, 0x5a);
+    pid_t child = fork();
+    MUST(child >= 0);
+    if (!child) {
+        *(volatile char *)first.p[5] = 1; /* still a fault */
+        _exit(0);
+    }
+    int status;
+    MUST(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    for (size_t i = 0; i < first.count; i += 2) { /* frees are legal */
+        free(first.p[i]);
+        first.p[i] = first.p[first.count - 1];
+        first.size[i] = first.size[--first.count];
+    }
+    MUST_EQUAL(ctxalloc_freeze(c, false), 0);
+    take_of(c, &second, 24 * MIB); /* what is new lies where the policy says now */
+    ctxalloc_numa_usage_t usage;
+    MUST_EQUAL(ctxalloc_numa_usage(c, &usage), 0);
+    MUST(usage.resident[0] >= 24 * MIB);
+    bytes_must_be(&first, 0x5a);
+    MUST_EQUAL(ctxalloc_destroy(c), 0);
+}
+
+/* Destroyed contexts whose blocks stay: these are where they were, are told of, and used again there when they are freed. */
+static void ca21_adopted_memory_stays_on_its_node(void)
+{
+    run_on_node(0);
+    for (size_t l = 0; l < 3; l++)
+        for (int with_parent = 0; with_parent < 2; with_parent++) {
+            ctxalloc_context *parent = with_parent ? context_on("bind:0", CTXALLOC_LONG) : NULL;
+            ctxalloc_context *c = ctxalloc_create(
+                &(ctxalloc_options){.size = sizeof(ctxalloc_options), .name = "to be adopted", .parent = parent, .lifetime = lifetimes[l], .escape = CTXALLOC_ADOPT, .numa = "bind:1"});
+            MUST(c);
+            take_of(c, &first, 12 * MIB);
+            ctxalloc_numa_usage_t before, after;
+            MUST_EQUAL(ctxalloc_numa_usage(NULL, &before), 0);
+            MUST(before.resident[1] >= 12 * MIB);
+            MUST_EQUAL(ctxalloc_destroy(c), 0);
+            must_be_on(&first, 1);
+            bytes_must_be(&first, 0x5a);
+            MUST_EQUAL(ctxalloc_numa_usage(NULL, &after), 0);
+            MUST(after.resident[1] >= 12 * MIB);
+            MUST_EQUAL(after.misplaced, 0);
+            take_of(parent ? parent : CTXALLOC_GLOBAL, &second, 8 * MIB); /* the heir's own policy holds for what is new */
+            must_be_on(&second, 0);
+            (void)on_node(0, take_some, &third); /* and a thread's node for a thread, whoever's heap it gets */
+            must_be_on(&third, 0);
+            blocks_free(&third);
+            must_be_on(&first, 1);
+            blocks_free(&first);
+            blocks_free(&second);
+            if (parent)
+                MUST_EQUAL(ctxalloc_destroy(parent), 0);
+            c = context_on("bind:1", lifetimes[l]); /* it is node 1's memory still */
+            take_of(c, &first, 12 * MIB);
+            must_be_on(&first, 1);
+            MUST_EQUAL(ctxalloc_destroy(c), 0);
+            MUST_EQUAL(misplaced(NULL), 0);
+        }
+}
+
+static void report_of_adopted(void)
+{
+    ctxalloc_context *c = ctxalloc_create(&(ctxalloc_options){.size = sizeof(ctxalloc_options), .name = "heirless", .escape = CTXALLOC_ADOPT, .numa = "bind:1"});
+    MUST(c);
+    char *p = ctxalloc_malloc(c, 4 * MIB), *q = ctxalloc_malloc(c, 1 * MIB);
+    MUST(p && q);
+    memset(p, 1, 4 * MIB);
+    memset(q, 1, 1 * MIB);
+    MUST_EQUAL(ctxalloc_destroy(c), 0);
+    MUST_EQUAL(ctxalloc_numa_report(2), 0);
+}
+
+static void ca21_the_report_tells_of_adopted_memory(void)
+{
+    char text[4000];
+    run_on_node(0);
+    MUST(said_by(report_of_adopted, text, sizeof text) > 0);
+    puts(text);
+    const char *heap = strstr(text, "heap without a thread"), *huge = strstr(text, "huge blocks");
+    MUST(heap && huge && strstr(heap, "(bind:1): node 1: ") && strstr(huge, "node 1: 4096 KiB"));
+    const char *wrong = strstr(text, "misplaced");
+    for (; wrong; wrong = strstr(wrong + 1, "misplaced"))
+        MUST(!strncmp(wrong, "misplaced 0 KiB", 15));
+}
+
 /* --- full nodes --- */
 
 /* Leaves about `kib` free on the node; a child holds the rest. */
@@ -856,6 +976,9 @@ static const struct numa_case cases[] = {
     {"ca21_the_process_has_a_policy", "two", ca21_the_process_has_a_policy},
     {"ca21_what_numactl_said_holds", "two", ca21_what_numactl_said_holds},
     {"ca21_a_source_over_another_has_a_policy", "two", ca21_a_source_over_another_has_a_policy},
+    {"n11_a_frozen_context_has_its_nodes", "two", n11_a_frozen_context_has_its_nodes},
+    {"ca21_adopted_memory_stays_on_its_node", "two", ca21_adopted_memory_stays_on_its_node},
+    {"ca21_the_report_tells_of_adopted_memory", "two", ca21_the_report_tells_of_adopted_memory},
     {"ca21_preferred_goes_elsewhere_when_full", "two", ca21_preferred_goes_elsewhere_when_full},
     {"n9_local_goes_elsewhere_when_the_node_is_full", "two", n9_local_goes_elsewhere_when_the_node_is_full},
     {"ca21_strict_fails_cleanly_when_the_node_is_full", "two", ca21_strict_fails_cleanly_when_the_node_is_full},

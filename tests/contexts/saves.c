@@ -418,6 +418,72 @@ static void n5_random_work_against_copies(void **state) {
     }
 }
 
+static void *make_one(void *context) {
+    void *p = ctxalloc_malloc(context, 700);
+    payload_write(p, 700, 11);
+    return p;
+}
+
+/* Savepoints and freezing (N11): neither takes what the other has said. */
+static void n5_a_frozen_context_keeps_its_savepoints(void **state) {
+    (void)state;
+    static picture now;
+    for (int way = 0; way < 3; way++) {
+        ctxalloc_context *context = ctxalloc_create(NULL);
+        ctxalloc_savepoint_t savepoint, other;
+        now.count = 0;
+        for (size_t i = 0; i < 60; i++) {
+            size_t size = i % 20 == 19 ? 3 * MIB : i % 10 == 9 ? 100 * KIB : 20 + 97 * i;
+            add(&now, ctxalloc_malloc(context, size), size);
+        }
+        assert_int_equal(ctxalloc_save(context, &savepoint), 0);
+        for (size_t i = 0; i < 60; i += 3)
+            memset(now.items[i].p, 0x77, now.items[i].size); /* later than the savepoint */
+        int error = ctxalloc_freeze(context, true);
+        if (option_is("check=full")) {
+            assert_int_equal(error, ENOTSUP);
+            assert_int_equal(ctxalloc_destroy(context), 0);
+            continue;
+        }
+        assert_int_equal(error, 0);
+        assert_int_equal(ctxalloc_save(context, &other), EBUSY);
+        assert_int_equal(ctxalloc_restore(context, &savepoint), EBUSY);
+        assert_int_equal(ctxalloc_savepoint_drop(context, &savepoint), EBUSY);
+        for (size_t i = 1; i < 60; i += 3) { /* small, large and huge, by this thread and by another */
+            assert_true(payload_holds(now.items[i].p, now.items[i].size, now.items[i].seed));
+            if (i & 1)
+                free(now.items[i].p);
+            else
+                in_thread(free_it, now.items[i].p);
+        }
+        (void)malloc_trim(0);
+        if (way == 1) { /* it ends as it is: what others get of its memory can be written to */
+            assert_int_equal(ctxalloc_destroy(context), 0);
+        } else {
+            assert_int_equal(way ? ctxalloc_reset(context) : ctxalloc_freeze(context, false), 0);
+            assert_int_equal(ctxalloc_restore(context, &savepoint), way ? EINVAL : 0);
+            if (!way) {
+                assert_is(context, &now);
+                for (size_t i = 0; i < 60; i++)
+                    item_fill(&now.items[i]); /* writable, all of it */
+                assert_int_equal(ctxalloc_freeze(context, true), 0);
+                assert_is(context, &now);
+                assert_int_equal(ctxalloc_freeze(context, false), 0);
+                void *p = in_thread(make_one, context);
+                assert_true(payload_holds(p, 700, 11));
+                assert_int_equal(ctxalloc_savepoint_drop(context, &savepoint), 0);
+            }
+            payload_write(ctxalloc_malloc(context, 3 * MIB), 3 * MIB, 5);
+            assert_int_equal(ctxalloc_destroy(context), 0);
+        }
+        for (int i = 0; i < 20; i++) {
+            void *p = malloc(i & 1 ? 3 * MIB : 50000);
+            memset(p, i, 50000);
+            free(p);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(n5_restore_puts_blocks_and_bytes_back),
@@ -430,6 +496,7 @@ int main(void) {
         TEST(n5_frees_on_their_way_are_void_after_a_restore),
         TEST(n5_calloc_after_a_restore_gives_zeros),
         TEST(n5_random_work_against_copies),
+        TEST(n5_a_frozen_context_keeps_its_savepoints),
     };
     return cmocka_run_group_tests_name("saves", tests, NULL, NULL);
 }

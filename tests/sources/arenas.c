@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "tests/sources/sources.h"
 
@@ -154,6 +155,111 @@ static void ca23_any_thread(void **state) {
     assert_int_equal(ctxalloc_arena_end(&a), 0);
 }
 
+/* A source that takes its time, with the arena's lock held. */
+static struct slow {
+    ctxalloc_mmap_source under;
+    ctxalloc_source source;
+    int inside;
+} slow;
+
+static void *slow_reserve(const ctxalloc_source *s, size_t least, size_t *bytes) {
+    (void)s;
+    __atomic_store_n(&slow.inside, 1, __ATOMIC_RELEASE);
+    usleep(50000);
+    return slow.under.source.reserve(&slow.under.source, least, bytes);
+}
+
+static bool slow_commit(const ctxalloc_source *s, void *p, size_t bytes) {
+    (void)s;
+    return slow.under.source.commit(&slow.under.source, p, bytes);
+}
+
+static void *take_one(void *arena) { return ctxalloc_arena_take(arena); }
+
+static int use_arena(void *arena) {
+    alarm(10); /* a lock that nobody has any more is waited for for ever */
+    for (int i = 0; i < 40; i++) {
+        char *p = ctxalloc_arena_take(arena);
+        if (!p)
+            return 1;
+        memset(p, i, BLOCK);
+        if (i % 2 && ctxalloc_arena_give(arena, p))
+            return 2;
+    }
+    return 0;
+}
+
+static void ca23_a_child_has_arenas_that_others_used_at_the_fork(void **state) {
+    (void)state;
+    ctxalloc_arena a, over;
+    pthread_t thread;
+    void *block;
+    assert_int_equal(ctxalloc_source_mmap(&slow.under, NULL), 0);
+    slow.source = (ctxalloc_source){.size = sizeof slow.source, .reserve = slow_reserve, .commit = slow_commit};
+    start(&a, &slow.source, 0, false);
+    start(&over, &a.source, 0, false); /* its blocks are the other one's, and so it has both locks */
+    for (int i = 0; i < 2; i++) {
+        ctxalloc_arena *arena = i ? &over : &a;
+        slow.inside = 0;
+        assert_int_equal(pthread_create(&thread, NULL, take_one, arena), 0);
+        for (int k = 0; k < 1000 && !__atomic_load_n(&slow.inside, __ATOMIC_ACQUIRE) && !(i && ctxalloc_arena_out(&over)); k++)
+            usleep(100);
+        assert_int_equal(in_child(use_arena, &a), 0);
+        assert_int_equal(pthread_join(thread, &block), 0);
+        assert_non_null(block);
+        assert_int_equal(ctxalloc_arena_give(arena, block), 0);
+    }
+    assert_int_equal(ctxalloc_arena_end(&over), 0);
+    assert_int_equal(ctxalloc_arena_end(&a), 0);
+}
+
+/* Threads that take and give in two arenas, one over the other, while others fork. */
+static volatile bool enough;
+
+static void *take_until_enough(void *arena) {
+    while (!enough) {
+        void *p = ctxalloc_arena_take(arena);
+        if (p)
+            (void)ctxalloc_arena_give(arena, p);
+    }
+    return NULL;
+}
+
+static int use_both(void *arenas) {
+    ctxalloc_arena **arena = arenas;
+    alarm(10);
+    for (int i = 0; i < 2; i++) {
+        void *p = ctxalloc_arena_take(arena[i]);
+        if (!p || ctxalloc_arena_give(arena[i], p))
+            return 1;
+    }
+    return 0;
+}
+
+static void ca23_forks_while_others_use_arenas(void **state) {
+    (void)state;
+    ctxalloc_arena a, over, ended, *both[] = {&a, &over};
+    pthread_t thread[2];
+    start(&a, NULL, 0, false);
+    start(&over, &a.source, 0, false);
+    enough = false;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, take_until_enough, both[i]), 0);
+    for (int i = 0; i < 60; i++) {
+        start(&ended, NULL, 0, false); /* locks that come and go */
+        void *p = ctxalloc_arena_take(&ended);
+        assert_int_equal(in_child(use_both, both), 0);
+        assert_int_equal(ctxalloc_arena_give(&ended, p), 0);
+        assert_int_equal(ctxalloc_arena_end(&ended), 0);
+        assert_int_equal(ctxalloc_arena_give(&ended, p), EINVAL);
+    }
+    enough = true;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    assert_int_equal(ctxalloc_arena_end(&over), 0);
+    assert_int_equal(ctxalloc_arena_end(&a), 0);
+}
+
 static void ca24_coroutines_heaps_are_of_a_fixed_size(void **state) {
     (void)state;
     ctxalloc_arena a;
@@ -251,6 +357,8 @@ int main(void) {
         TEST(ca23_what_is_not_a_block_that_is_out_is_refused),
         TEST(ca23_an_arena_out_of_another_source),
         TEST(ca23_any_thread),
+        TEST(ca23_a_child_has_arenas_that_others_used_at_the_fork),
+        TEST(ca23_forks_while_others_use_arenas),
         TEST(ca24_coroutines_heaps_are_of_a_fixed_size),
         TEST(ca24_stacks_have_a_guard_and_are_recycled),
     };

@@ -393,13 +393,13 @@ static uintptr_t loaded_address(const loaded *l, Elf64_Sxword tag)
  * UINT_MAX: some slot has another value than `from`, and is not just one whose function was never called (then it leads into the library itself). */
 static unsigned slots_divert(const loaded *l, Elf64_Sxword table, Elf64_Sxword table_bytes, const ca_diversion *d, unsigned count, bool write)
 {
-    const Elf64_Rela *r = (const Elf64_Rela *)loaded_address(l, table), *end = r + loaded_entry(l, table_bytes) / sizeof *r;
+    const Elf64_Rela *r = (const Elf64_Rela *)loaded_address(l, table);
     const Elf64_Sym *symbols = (const Elf64_Sym *)loaded_address(l, DT_SYMTAB);
     const char *names = (const char *)loaded_address(l, DT_STRTAB);
     unsigned found = 0;
     if (!r || !symbols || !names)
         return 0;
-    for (; r < end; r++)
+    for (const Elf64_Rela *end = r + loaded_entry(l, table_bytes) / sizeof *r; r < end; r++)
         for (unsigned i = 0; i < count; i++) {
             if (!ELF64_R_SYM(r->r_info) || strcmp(names + symbols[ELF64_R_SYM(r->r_info)].st_name, d[i].name) != 0)
                 continue;

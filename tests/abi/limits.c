@@ -197,7 +197,7 @@ static void posix_memalign_wants_multiples_of_a_pointer(void **state) {
 }
 
 /* Less than the process has already: what is there works on, and may be had again. */
-static int limited_while_it_runs(int limit) {
+static int limited_while_it_runs(__rlimit_resource_t limit) {
     enum { BLOCKS = 5 };
     char *block[BLOCKS];
     for (int i = 0; i < BLOCKS; i++)

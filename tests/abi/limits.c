@@ -234,7 +234,7 @@ static int limited_while_it_runs(__rlimit_resource_t limit) {
 
 static void a_limit_that_comes_later_loses_nothing(void **state) {
     (void)state;
-    static const int limits[] = {RLIMIT_AS, RLIMIT_DATA};
+    static const __rlimit_resource_t limits[] = {RLIMIT_AS, RLIMIT_DATA};
     for (size_t i = 0; i < ARRAY_LENGTH(limits); i++) {
         fflush(NULL);
         pid_t child = fork();

@@ -23,8 +23,6 @@
 
 #if CA_INTERPOSE && defined PIC
 
-#define ALIAS(name) __attribute__((alias(name)))
-
 /* glibc's, for programs that were compiled with _FORTIFY_SOURCE, or long ago. */
 EXPORT char *__strdup(const char *s);
 EXPORT char *__strndup(const char *s, size_t most);
@@ -162,7 +160,14 @@ EXPORT int asprintf(char **out, const char *format, ...)
     return length;
 }
 
-EXPORT int __asprintf(char **out, const char *format, ...) ALIAS("asprintf");
+EXPORT int __asprintf(char **out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(out, format, arguments);
+    va_end(arguments);
+    return length;
+}
 
 EXPORT int __asprintf_chk(char **out, int flag, const char *format, ...)
 {
@@ -192,7 +197,10 @@ EXPORT ssize_t __getdelim(char **line, size_t *size, int delimiter, FILE *stream
     return line_begin(line, size) ? NEXT(__getdelim)(line, size, delimiter, stream) : -1;
 }
 
-EXPORT ssize_t getdelim(char **line, size_t *size, int delimiter, FILE *stream) ALIAS("__getdelim");
+EXPORT ssize_t getdelim(char **line, size_t *size, int delimiter, FILE *stream)
+{
+    return __getdelim(line, size, delimiter, stream);
+}
 
 EXPORT ssize_t getline(char **line, size_t *size, FILE *stream)
 {

@@ -211,7 +211,7 @@ static CA_NOINLINE bool cache_refill(ctxalloc_blocks_cache *cache)
     ctxalloc_blocks *pool = cache->pool;
     uint32_t most = (cache->limit + 1) / 2;
     for (;;) {
-        uint64_t first, count;
+        uint64_t first = 0, count = 0;
         uint32_t n = list_pop_many(pool, most, cache->index);
         if (!n) {
             n = (uint32_t)fresh_take(pool, most, &first, &count);

@@ -167,7 +167,7 @@ static void n2_what_the_c_library_keeps_is_never_a_contexts(void **state) {
 
 /* --- what it hands out -------------------------------------------------------------------------------------------- */
 
-static char *print(const char *format, ...) {
+__attribute__((format(printf, 1, 2))) static char *print(const char *format, ...) {
     va_list arguments;
     char *p = NULL;
     va_start(arguments, format);

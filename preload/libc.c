@@ -9,6 +9,10 @@
  *
  * In the archive there are no such functions: in a static program nothing lies behind them. There, and where the pointers are not found, only the buffers of streams are kept out of contexts, see front/fast.h.
  */
+#undef _FORTIFY_SOURCE /* the headers' own definitions, inline, are not wanted where the functions are made */
+#ifndef __NO_INLINE__
+#define __NO_INLINE__ 1
+#endif
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

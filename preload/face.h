@@ -11,6 +11,13 @@
 #define FACE(name) ca_face_##name
 #endif
 
+/* Whether what the C library hands out is ours, too: in the shared library. */
+#if CA_INTERPOSE && defined PIC
+#define CA_FACE_LIBC 1
+#else
+#define CA_FACE_LIBC 0
+#endif
+
 #define EXPORT __attribute__((visibility("default")))
 
 #include "base/base.h"
@@ -45,14 +52,8 @@ size_t ca_next_usable(const void *p);
 /* Once, before the first context: see preload/loader.c. */
 extern bool ca_face_begun;
 void ca_face_begin(void);
-/* What the C library allocates for itself is global from now on, whatever is current. false: it cannot be led. */
-bool ca_face_lead_libc(void);
-/* The address by which others know a function of ours; and such a function with what is called in its place, for base/os.h. */
-const void *ca_face_known(const char *name, const void *own);
-#define DIVERSION(name, to) {#name, ca_face_known(#name, (const void *)(uintptr_t)FACE(name)), (const void *)(uintptr_t)(to)}
-/* Never from a context. They set errno. */
-void *ca_face_global_malloc(size_t size);
-void *ca_face_global_calloc(size_t count, size_t size);
+/* From now on what the C library allocates is global, whatever is current: see preload/libc.c. */
+extern bool ca_face_libc_is_led;
 
 /* malloc for the other faces: sets errno. */
 void *ca_face_allocate(size_t size);

@@ -1,10 +1,9 @@
-/* What the C library allocates for itself, and what it hands out.
+/* What the C library hands out.
  *
  * localtime, getpwnam, getaddrinfo, setlocale, strerror, atexit, dlerror and their like keep what they allocate, for the next call or for ever; a stream's buffer is made on its first use. From a
- * context it would go with the context. So when the first one is made, the C library's own pointers to malloc, calloc and realloc, which its loader fills by name, are led here: what it asks
- * for is global, whatever is current.  Its frees, and its reallocs of a block that there is, stay as they are: they find the owner.
+ * context it would go with the context. So what the C library asks for is global, whatever is current (preload/loader.c).  Its frees, and its reallocs of a block that there is, find the owner.
  *
- * Strings and lines that it allocates for its caller are to be the context's all the same. So the functions that do that are here, too; by them the program's calls are told from the C library's own.
+ * Strings and lines that it allocates for its caller are to be the context's all the same. So the functions that do that are here; by them the program's calls are told from the C library's own.
  * Structures with a function of their own to free them (fopen, opendir, getaddrinfo, regcomp, glob, scandir) stay global.
  *
  * In the archive there are no such functions: in a static program nothing lies behind them. There, and where the pointers are not found, only the buffers of streams are kept out of contexts, see front/fast.h.
@@ -21,11 +20,10 @@
 #include <wchar.h>
 
 #include "base/check.h"
-#include "base/os.h"
 #include "front/fast.h"
 #include "preload/face.h"
 
-#if CA_INTERPOSE && defined PIC
+#if CA_FACE_LIBC
 
 /* glibc's, for programs that were compiled with _FORTIFY_SOURCE, or long ago. */
 EXPORT char *__strdup(const char *s);
@@ -33,39 +31,13 @@ EXPORT char *__strndup(const char *s, size_t most);
 EXPORT int __vasprintf_chk(char **out, int flag, const char *format, va_list arguments);
 EXPORT int __asprintf_chk(char **out, int flag, const char *format, ...);
 
-static bool is_led;
-
-CA_INLINE bool in_context(void)
+/* Whether the C library's answer is a block of its own, and is to be the context's. */
+CA_INLINE bool is_moved(void)
 {
-    return CA_UNLIKELY(ca_current->context != NULL);
+    return CA_UNLIKELY(ca_current->context != NULL) && CA_LOAD(&ca_face_libc_is_led);
 }
 
-/* --- what it allocates for itself -------------------------------------------------------------------------------- */
-
-static void *libc_malloc(size_t size)
-{
-    return in_context() ? ca_face_global_malloc(size) : malloc(size);
-}
-
-static void *libc_calloc(size_t count, size_t size)
-{
-    return in_context() ? ca_face_global_calloc(count, size) : calloc(count, size);
-}
-
-static void *libc_realloc(void *p, size_t size)
-{
-    return p ? realloc(p, size) : libc_malloc(size);
-}
-
-bool ca_face_lead_libc(void)
-{
-    const ca_diversion ours[] = {DIVERSION(malloc, libc_malloc), DIVERSION(calloc, libc_calloc), DIVERSION(realloc, libc_realloc)};
-    bool led = ca_os_divert_library((const void *)ca_outsiders.stdio, ours, sizeof ours / sizeof *ours);
-    CA_STORE(&is_led, led);
-    return led;
-}
-
-/* --- what it hands out: copies, which need nothing of it ---------------------------------------------------------- */
+/* --- copies, which need nothing of it ---------------------------------------------------------------------------- */
 
 static void *copy(const void *from, size_t bytes)
 {
@@ -80,7 +52,7 @@ EXPORT char *strdup(const char *s)
 
 EXPORT char *__strdup(const char *s)
 {
-    return copy(s, strlen(s) + 1);
+    return strdup(s);
 }
 
 EXPORT char *strndup(const char *s, size_t most)
@@ -103,7 +75,7 @@ EXPORT wchar_t *wcsdup(const wchar_t *s)
     return copy(s, (wcslen(s) + 1) * sizeof *s);
 }
 
-/* --- what it hands out: the C library's, moved into the context ----------------------------------------------------- */
+/* --- the C library's answers, moved into the context --------------------------------------------------------------- */
 
 static void *next_function(void **known, const char *name)
 {
@@ -122,10 +94,9 @@ static void *next_function(void **known, const char *name)
         (__typeof__(&name))(uintptr_t)next_function(&known, #name);           \
     })
 
-/* p: the C library's answer, a block of its own. */
 static void *moved(void *p, size_t bytes)
 {
-    if (!in_context() || !CA_LOAD(&is_led) || !p)
+    if (!is_moved() || !p)
         return p;
     void *q = copy(p, bytes);
     free(p);
@@ -134,7 +105,7 @@ static void *moved(void *p, size_t bytes)
 
 static char *moved_string(char *p)
 {
-    return p && in_context() ? moved(p, strlen(p) + 1) : p;
+    return p && is_moved() ? moved(p, strlen(p) + 1) : p;
 }
 
 static int printed(char **out, int length)
@@ -164,14 +135,7 @@ EXPORT int asprintf(char **out, const char *format, ...)
     return length;
 }
 
-EXPORT int __asprintf(char **out, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vasprintf(out, format, arguments);
-    va_end(arguments);
-    return length;
-}
+EXPORT int __asprintf(char **out, const char *format, ...) __attribute__((alias("asprintf")));
 
 EXPORT int __asprintf_chk(char **out, int flag, const char *format, ...)
 {
@@ -186,7 +150,7 @@ EXPORT int __asprintf_chk(char **out, int flag, const char *format, ...)
 static bool line_begin(char **line, size_t *size)
 {
     enum { FIRST = 120 };
-    if (!in_context() || !CA_LOAD(&is_led) || !line || !size || (*line && *size))
+    if (!is_moved() || !line || !size || (*line && *size))
         return true;
     char *p = malloc(FIRST);
     if (!p)
@@ -234,10 +198,5 @@ EXPORT char *get_current_dir_name(void)
 }
 
 #else
-
-bool ca_face_lead_libc(void)
-{
-    return false;
-}
-
+typedef int ca_libc_none; /* a translation unit is not empty */
 #endif

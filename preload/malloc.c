@@ -37,9 +37,7 @@ CA_NOINLINE static void *malloc_slow(size_t size, ca_target *target)
 /* For the other faces: caller is who called them. */
 static void *allocate(size_t size, const void *caller)
 {
-    void *p = ca_fast_malloc(size);
-    if (!p)
-        p = ca_fast_malloc_second(ca_current, size, caller);
+    void *p = ca_fast_malloc_any(size, caller);
     return CA_LIKELY(p != NULL) ? p : malloc_rest(size, caller);
 }
 
@@ -76,11 +74,7 @@ void *ca_face_allocate(size_t size)
 
 void *ca_face_allocate_aligned(size_t align, size_t size)
 {
-    if (align <= CA_GRANULE)
-        return allocate(size, NULL);
-    void *p = ca_fast_aligned_malloc(ca_current, align, size);
-    if (CA_UNLIKELY(!p))
-        p = ca_front_memalign(align, size);
+    void *p = ca_front_memalign(align, size);
     return p ? p : no_memory();
 }
 
@@ -192,10 +186,8 @@ int FACE(posix_memalign)(void **out, size_t align, size_t size)
 {
     if (!ca_is_power_of_two(align) || align % sizeof(void *))
         return EINVAL;
-    void *p = ca_fast_aligned_malloc(ca_current, align, size);
-    if (CA_UNLIKELY(!p))
-        p = ca_front_memalign(align, size);
-    if (CA_UNLIKELY(!p))
+    void *p = ca_front_memalign(align, size);
+    if (!p)
         return ENOMEM;
     *out = p;
     return 0;

@@ -51,45 +51,33 @@ CA_COLD static void *new_retry_nothrow(size_t align, size_t size, const void *ta
     return align > CA_GRANULE ? aligned(size, align, tag) : plain(size, tag);
 }
 
-static void *aligned_block(size_t align, size_t size)
+CA_INLINE void *new_once(size_t size)
 {
-    void *p = ca_fast_aligned_malloc(ca_current, align, size);
-    return CA_LIKELY(p != NULL) ? p : ca_front_memalign(align, size);
+    void *p = ca_fast_malloc_any(size, NULL); /* the loader is not written in C++ */
+    return CA_LIKELY(p != NULL) ? p : ca_front_malloc(size);
 }
 
 CA_INLINE void *new_plain(size_t size)
 {
-    void *p = ca_fast_malloc(size);
-    if (CA_LIKELY(p != NULL))
-        return p;
-    p = ca_fast_malloc_second(ca_current, size, NULL); /* the loader is not written in C++ */
-    if (CA_LIKELY(p != NULL))
-        return p;
-    p = ca_front_malloc(size);
+    void *p = new_once(size);
     return CA_LIKELY(p != NULL) ? p : new_retry(1, size);
 }
 
 CA_INLINE void *new_plain_nothrow(size_t size, const void *tag)
 {
-    void *p = ca_fast_malloc(size);
-    if (CA_LIKELY(p != NULL))
-        return p;
-    p = ca_fast_malloc_second(ca_current, size, NULL); /* the loader is not written in C++ */
-    if (CA_LIKELY(p != NULL))
-        return p;
-    p = ca_front_malloc(size);
+    void *p = new_once(size);
     return CA_LIKELY(p != NULL) ? p : new_retry_nothrow(1, size, tag);
 }
 
 static void *new_aligned(size_t size, size_t align)
 {
-    void *p = ca_is_power_of_two(align) ? aligned_block(align, size) : NULL;
+    void *p = ca_is_power_of_two(align) ? ca_front_memalign(align, size) : NULL;
     return CA_LIKELY(p != NULL) ? p : new_retry(align, size);
 }
 
 static void *new_aligned_nothrow(size_t size, size_t align, const void *tag)
 {
-    void *p = ca_is_power_of_two(align) ? aligned_block(align, size) : NULL;
+    void *p = ca_is_power_of_two(align) ? ca_front_memalign(align, size) : NULL;
     return CA_LIKELY(p != NULL) ? p : new_retry_nothrow(align, size, tag);
 }
 

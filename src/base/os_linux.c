@@ -4,10 +4,10 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <linux/futex.h>
 #include <linux/mempolicy.h>
-#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/auxv.h>

@@ -50,25 +50,31 @@ CA_INLINE bool ca_is_outsider(const void *caller)
     return CA_LOAD(&ca_heap_setting.trusted_end) <= CA_FAST_MAX && (ca_is_loader(caller) || ca_is_stdio(caller));
 }
 
+/* size <= CA_FAST_MAX */
+CA_INLINE ca_cache *ca_fast_cache_for(ca_target *target, size_t size)
+{
+    return ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
+}
+
+/* NULL: empty. */
+CA_INLINE void *ca_fast_pop(ca_cache *cache, bool checked)
+{
+    void **top = cache->top, *p = *top;
+    if (CA_LIKELY(p != NULL)) {
+        CA_STORE(&cache->top, top - 1);
+        if (checked)
+            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT); /* never in a further range: see extent_take */
+    }
+    return p;
+}
+
 /* NULL: not from here; ask ca_front_malloc. */
 CA_INLINE void *ca_fast_malloc_from(ca_target *target, size_t size)
 {
-    if (CA_LIKELY(size < target->fast_end)) {
-        ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
-        void **top = cache->top, *p = *top;
-        if (CA_LIKELY(p != NULL))
-            CA_STORE(&cache->top, top - 1);
-        return p;
-    }
-    if (CA_LIKELY(size < target->checked_end)) {
-        ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
-        void **top = cache->top, *p = *top;
-        if (CA_LIKELY(p != NULL)) {
-            CA_STORE(&cache->top, top - 1);
-            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT); /* never in a further range: see extent_take */
-        }
-        return p;
-    }
+    if (CA_LIKELY(size < target->fast_end))
+        return ca_fast_pop(ca_fast_cache_for(target, size), false);
+    if (CA_LIKELY(size < target->checked_end))
+        return ca_fast_pop(ca_fast_cache_for(target, size), true);
     return NULL;
 }
 
@@ -85,15 +91,7 @@ CA_INLINE bool ca_has_all_classes(const ca_target *target)
 
 CA_INLINE void *ca_fast_class_malloc(ca_target *target, unsigned class)
 {
-    bool checked = target->checked_end != 0;
-    ca_cache *cache = &ca_heap_of(target)->caches[class];
-    void **top = cache->top, *p = *top;
-    if (CA_LIKELY(p != NULL)) {
-        CA_STORE(&cache->top, top - 1);
-        if (checked)
-            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT);
-    }
-    return p;
+    return ca_fast_pop(&ca_heap_of(target)->caches[class], target->checked_end != 0);
 }
 
 /* Sizes that the table does not have: the class is computed. size > CA_FAST_MAX */
@@ -102,7 +100,7 @@ CA_INLINE void *ca_fast_medium_malloc(ca_target *target, size_t size)
     return CA_LIKELY(size <= CA_SMALL_MAX) && CA_LIKELY(ca_has_all_classes(target)) ? ca_fast_class_malloc(target, ca_class_of(size)) : NULL;
 }
 
-/* align: a power of two */
+/* align: a power of two. NULL: not from here; ca_front_memalign goes on. */
 CA_INLINE void *ca_fast_aligned_malloc(ca_target *target, size_t align, size_t size)
 {
     if (CA_UNLIKELY(size > CA_SMALL_MAX) || CA_UNLIKELY(align > CA_PAGE) || CA_UNLIKELY(!ca_has_all_classes(target)))
@@ -116,14 +114,7 @@ CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const voi
 {
     if (CA_UNLIKELY(size >= target->context_end || ca_is_loader(caller) || (size >= CA_STDIO_LEAST && ca_is_stdio(caller))))
         return NULL;
-    ca_cache *cache = ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
-    void **top = cache->top, *p = *top;
-    if (CA_LIKELY(p != NULL)) {
-        CA_STORE(&cache->top, top - 1);
-        if (ca_heap_setting.check)
-            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT);
-    }
-    return p;
+    return ca_fast_pop(ca_fast_cache_for(target, size), ca_heap_setting.check);
 }
 
 /* After ca_fast_malloc, the first thing on the slow path: neither costs those who need it not. */
@@ -132,15 +123,33 @@ CA_INLINE void *ca_fast_malloc_second(ca_target *target, size_t size, const void
     return size > CA_FAST_MAX ? ca_fast_medium_malloc(target, size) : ca_fast_context_malloc(target, size, caller);
 }
 
+/* Both. caller NULL: nobody who has to be looked at. */
+CA_INLINE void *ca_fast_malloc_any(size_t size, const void *caller)
+{
+    void *p = ca_fast_malloc(size);
+    return CA_LIKELY(p != NULL) ? p : ca_fast_malloc_second(ca_current, size, caller);
+}
+
+/* Not below ca_region.granules: misaligned, or not from the first range. */
+CA_INLINE ca_granule ca_fast_granule(const void *p)
+{
+    uintptr_t offset = (uintptr_t)p - ca_region.base;
+    return offset >> CA_GRANULE_SHIFT | offset << (64 - CA_GRANULE_SHIFT);
+}
+
+CA_INLINE uint32_t ca_fast_tag(ca_granule g)
+{
+    return CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag);
+}
+
 /* false: not from here; ask ca_front_free. Nothing has changed then. ca_heap_put_full is for a full magazine. */
 CA_INLINE bool ca_fast_free(void *p)
 {
-    uintptr_t offset = (uintptr_t)p - ca_region.base;
-    ca_granule g = offset >> CA_GRANULE_SHIFT | offset << (64 - CA_GRANULE_SHIFT);
+    ca_granule g = ca_fast_granule(p);
     if (CA_UNLIKELY(g >= CA_LOAD(&ca_region.granules)))
         return false;
     ca_target *target = ca_current;
-    uint32_t x = CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag) ^ target->free_tag;
+    uint32_t x = ca_fast_tag(g) ^ target->free_tag;
     if (CA_LIKELY(x < CA_TAG_CACHES)) {
         ca_cache *cache = ca_fast_cache(target, x);
         void **top = cache->top;
@@ -172,11 +181,10 @@ CA_INLINE bool ca_fast_free(void *p)
 /* Of a slab's object of the current heap. 0: not from here; ask ca_front_usable. */
 CA_INLINE size_t ca_fast_usable(const void *p)
 {
-    uintptr_t offset = (uintptr_t)p - ca_region.base;
-    ca_granule g = offset >> CA_GRANULE_SHIFT | offset << (64 - CA_GRANULE_SHIFT);
+    ca_granule g = ca_fast_granule(p);
     if (CA_UNLIKELY(g >= CA_LOAD(&ca_region.granules)))
         return 0;
-    uint32_t x = CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag) ^ ca_current->free_tag;
+    uint32_t x = ca_fast_tag(g) ^ ca_current->free_tag;
     if (x < CA_TAG_CACHES)
         return ca_classes[x >> CA_TAG_CLASS_SHIFT].size;
     x ^= CA_TAG_CHECKED;
@@ -199,9 +207,7 @@ CA_INLINE void *ca_fast_realloc(void *p, size_t size)
         return NULL;
     if (ca_object_serves(old, size))
         return p;
-    void *to = ca_fast_malloc(size);
-    if (!to)
-        to = ca_fast_malloc_second(ca_current, size, NULL);
+    void *to = ca_fast_malloc_any(size, NULL);
     if (CA_UNLIKELY(!to))
         return NULL;
     memcpy(to, p, old < size ? old : size);

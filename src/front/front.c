@@ -307,6 +307,9 @@ void *ca_front_calloc(size_t size)
 
 void *ca_front_memalign(size_t align, size_t size)
 {
+    void *p = ca_fast_aligned_malloc(ca_current, align, size);
+    if (CA_LIKELY(p != NULL))
+        return p;
     return CA_UNLIKELY(ca_heap_setting.slow) ? slow_alloc(size, align) : plain_memalign(align, size);
 }
 
@@ -574,9 +577,7 @@ static void *alloc_beside(ca_context *owner, size_t size)
 
 static void *copy_to_new(const block *b, ca_context *owner, void *p, size_t old, size_t size)
 {
-    void *to = is_own(ca_current, b->tag) ? ca_fast_malloc(size) : NULL;
-    if (!to && is_own(ca_current, b->tag))
-        to = ca_fast_malloc_second(ca_current, size, NULL);
+    void *to = is_own(ca_current, b->tag) ? ca_fast_malloc_any(size, NULL) : NULL;
     if (!to)
         to = alloc_beside(owner, size);
     if (!to)

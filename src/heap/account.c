@@ -48,8 +48,10 @@ void ca_account_settle(ca_account *account)
 {
     for (ca_account *a = account; a; a = a->parent) {
         uint64_t used = CA_LOAD(&a->used), peak = CA_LOAD(&a->peak);
-        if (CA_UNLIKELY(CA_LOAD(&a->crossed)) && __atomic_exchange_n(&a->crossed, 0, __ATOMIC_RELAXED) && used > CA_LOAD(&a->soft))
-            CA_STORE(&a->pressed, 1), CA_STORE(&ca_account_pressed_any, true);
+        if (CA_UNLIKELY(CA_LOAD(&a->crossed)) && __atomic_exchange_n(&a->crossed, 0, __ATOMIC_RELAXED) && used > CA_LOAD(&a->soft)) {
+            CA_STORE(&a->pressed, 1);
+            CA_STORE(&ca_account_pressed_any, true);
+        }
         while (used > peak && !__atomic_compare_exchange_n(&a->peak, &peak, used, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             ;
     }

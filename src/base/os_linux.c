@@ -4,7 +4,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <link.h>
 #include <linux/futex.h>
 #include <linux/mempolicy.h>
@@ -389,40 +388,37 @@ static uintptr_t loaded_address(const loaded *l, Elf64_Sxword tag)
     return p && p < l->base ? l->base + p : p;
 }
 
-/* The slots of one table of relocations that the loader fills with the address of a diversion's symbol. Writes to them if `write`; otherwise says, in bits, which diversions have one, or
- * UINT_MAX: some slot has another value than `from`, and is not just one whose function was never called (then it leads into the library itself). */
-static unsigned slots_divert(const loaded *l, Elf64_Sxword table, Elf64_Sxword table_bytes, const ca_diversion *d, unsigned count, bool write)
+/* The slots that the loader fills with the address of a diversion's symbol, in both tables of relocations. Writes to them if `write`; otherwise says whether each diversion has
+ * some, all with the value `from`; those of all but the first may also lead into the library itself: their function was never called. */
+static bool slots_divert(const loaded *l, const ca_diversion *d, unsigned count, bool write)
 {
-    const Elf64_Rela *r = (const Elf64_Rela *)loaded_address(l, table);
+    static const Elf64_Sxword tables[][2] = {{DT_RELA, DT_RELASZ}, {DT_JMPREL, DT_PLTRELSZ}};
     const Elf64_Sym *symbols = (const Elf64_Sym *)loaded_address(l, DT_SYMTAB);
     const char *names = (const char *)loaded_address(l, DT_STRTAB);
     unsigned found = 0;
-    if (!r || !symbols || !names)
-        return 0;
-    for (const Elf64_Rela *end = r + loaded_entry(l, table_bytes) / sizeof *r; r < end; r++)
-        for (unsigned i = 0; i < count; i++) {
-            if (!ELF64_R_SYM(r->r_info) || strcmp(names + symbols[ELF64_R_SYM(r->r_info)].st_name, d[i].name) != 0)
-                continue;
-            void **slot = (void **)(l->base + r->r_offset), *value = __atomic_load_n(slot, __ATOMIC_RELAXED);
-            if (write)
-                __atomic_store_n(slot, (void *)(uintptr_t)d[i].to, __ATOMIC_RELAXED);
-            else if (value != d[i].from && (i == 0 || (uintptr_t)value - l->first >= l->end - l->first))
-                return UINT_MAX;
-            found |= 1U << i;
-        }
-    return found;
+    for (unsigned t = 0; t < 2 && symbols && names; t++) {
+        const Elf64_Rela *r = (const Elf64_Rela *)loaded_address(l, tables[t][0]);
+        for (size_t left = r ? loaded_entry(l, tables[t][1]) / sizeof *r : 0; left; left--, r++)
+            for (unsigned i = 0; i < count; i++) {
+                if (!ELF64_R_SYM(r->r_info) || strcmp(names + symbols[ELF64_R_SYM(r->r_info)].st_name, d[i].name) != 0)
+                    continue;
+                void **slot = (void **)(l->base + r->r_offset), *value = __atomic_load_n(slot, __ATOMIC_RELAXED);
+                if (write)
+                    __atomic_store_n(slot, (void *)(uintptr_t)d[i].to, __ATOMIC_RELAXED);
+                else if (value != d[i].from && (i == 0 || (uintptr_t)value - l->first >= l->end - l->first))
+                    return false;
+                found |= 1U << i;
+            }
+    }
+    return found == (1U << count) - 1;
 }
 
 bool ca_os_divert_library(const void *code, const ca_diversion *d, unsigned count)
 {
     loaded l = {.code = (uintptr_t)code};
-    if (!dl_iterate_phdr(loaded_find, &l))
+    if (!dl_iterate_phdr(loaded_find, &l) || !slots_divert(&l, d, count, false) || (l.relro && !relro_protect(l.relro, l.relro_end, PROT_READ | PROT_WRITE)))
         return false;
-    unsigned found = slots_divert(&l, DT_RELA, DT_RELASZ, d, count, false) | slots_divert(&l, DT_JMPREL, DT_PLTRELSZ, d, count, false);
-    if (found != (1U << count) - 1 || (l.relro && !relro_protect(l.relro, l.relro_end, PROT_READ | PROT_WRITE)))
-        return false;
-    (void)slots_divert(&l, DT_RELA, DT_RELASZ, d, count, true);
-    (void)slots_divert(&l, DT_JMPREL, DT_PLTRELSZ, d, count, true);
+    (void)slots_divert(&l, d, count, true);
     if (l.relro)
         (void)relro_protect(l.relro, l.relro_end, PROT_READ);
     return true;

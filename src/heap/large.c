@@ -164,10 +164,8 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size)
     if (!ca_region_feed_nodes(&heap->pages, 1, &heap->node_batches) ||
         !ca_tlsf_resize(&heap->pages, node, pages, NULL))
         return false;
-    if (CA_UNLIKELY(ca_heap_setting.decay == 0 && pages < before)) {
-        unsigned cursor = 0; /* what a shrink cut off */
-        (void)ca_region_purge_tlsf(&heap->pages, &cursor, UINT32_MAX, 0, UINT32_MAX);
-    }
+    if (CA_UNLIKELY(ca_heap_setting.decay == 0) && pages < before)
+        ca_region_purge_block(&heap->pages, heap->pages.nodes[node].next); /* what was cut off */
     CA_STORE(&heap->large_pages, heap->large_pages + pages - before);
     return true;
 }

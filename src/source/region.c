@@ -477,15 +477,20 @@ static ca_zone *run_zone(ca_page page)
     return ca_part_of(page)->zone;
 }
 
+static void run_unlink(ca_page page, ca_run_list *list)
+{
+    if (!list)
+        return;
+    ca_lock_take(&list->lock);
+    list_unlink(list, run_record(page));
+    ca_lock_drop(&list->lock);
+}
+
 void ca_region_give(ca_page page, ca_run_list *list)
 {
     ca_zone *zone = run_zone(page);
     ca_lock_take(&zone->lock);
-    if (list) {
-        ca_lock_take(&list->lock);
-        list_unlink(list, run_record(page));
-        ca_lock_drop(&list->lock);
-    }
+    run_unlink(page, list);
     run_give(zone, page);
     ca_lock_drop(&zone->lock);
 }
@@ -559,11 +564,7 @@ void ca_region_retire(ca_page page, ca_run_list *list)
         return;
     }
     ca_lock_take(&region.first.lock);
-    if (list) {
-        ca_lock_take(&list->lock);
-        list_unlink(list, run_record(page));
-        ca_lock_drop(&list->lock);
-    }
+    run_unlink(page, list);
     quarantine_enter(page);
     ca_lock_drop(&region.first.lock);
 }
@@ -651,6 +652,8 @@ static bool run_resize(ca_zone *zone, ca_node node, uint64_t pages)
     zone->given += pages - before;
     if (end > p->touched)
         CA_STORE(&p->touched, end);
+    if (CA_UNLIKELY(region.at_once) && pages < before)
+        ca_region_purge_block(tlsf, n->next); /* what was cut off */
     return true;
 }
 
@@ -661,12 +664,7 @@ bool ca_region_resize(ca_page page, uint64_t pages)
         return false;
     ca_zone *zone = run_zone(page);
     ca_lock_take(&zone->lock);
-    bool shrinks = pages < ca_region_run_pages(page);
     bool done = ca_region_feed_nodes(&zone->free, 1, &zone->batches) && run_resize(zone, run_node(page), pages);
-    if (CA_UNLIKELY(region.at_once && shrinks)) {
-        unsigned cursor = 0; /* what a shrink cut off */
-        (void)ca_region_purge_tlsf(&zone->free, &cursor, UINT32_MAX, 0, UINT32_MAX);
-    }
     ca_lock_drop(&zone->lock);
     return done;
 }
@@ -691,11 +689,7 @@ void ca_region_lose(ca_page page, ca_run_list *list)
 {
     ca_zone *zone = run_zone(page);
     ca_lock_take(&zone->lock);
-    if (list) {
-        ca_lock_take(&list->lock);
-        list_unlink(list, run_record(page));
-        ca_lock_drop(&list->lock);
-    }
+    run_unlink(page, list);
     zone->given -= ca_region_run_pages(page);
     ca_lock_drop(&zone->lock);
 }

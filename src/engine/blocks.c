@@ -144,12 +144,17 @@ uint64_t ctxalloc_blocks_alloc_index(ctxalloc_blocks *pool)
     return block_take(pool);
 }
 
-int ctxalloc_blocks_free_index(ctxalloc_blocks *pool, uint64_t index)
+CA_INLINE int block_free(ctxalloc_blocks *pool, uint64_t index, uint64_t end)
 {
-    if (!block_claim(pool, index, pool->max_count, 0))
+    if (!block_claim(pool, index, end, 0))
         return CA_EINVAL;
     list_push(pool, index, index);
     return 0;
+}
+
+int ctxalloc_blocks_free_index(ctxalloc_blocks *pool, uint64_t index)
+{
+    return block_free(pool, index, pool->max_count);
 }
 
 void *ctxalloc_blocks_alloc(ctxalloc_blocks *pool)
@@ -162,11 +167,7 @@ void *ctxalloc_blocks_alloc(ctxalloc_blocks *pool)
 
 int ctxalloc_blocks_free(ctxalloc_blocks *pool, void *p)
 {
-    uint64_t index = index_of(pool, p);
-    if (!block_claim(pool, index, pool->addressed, 0))
-        return CA_EINVAL;
-    list_push(pool, index, index);
-    return 0;
+    return block_free(pool, index_of(pool, p), pool->addressed);
 }
 
 int ctxalloc_blocks_free_sized(ctxalloc_blocks *pool, void *p, size_t bytes)

@@ -104,7 +104,7 @@ static uint64_t bin_audit(const fit *f, unsigned bin)
     while (at) { /* depth first by the parents */
         const free_range *n = &f->ranges[at];
         if (from == n->parent) {
-            if (at >= f->fresh_range || ca_bin_floor(n->size) != bin)
+            if (at >= f->fresh_range || fit_bin(n->size) != bin)
                 return UINT64_MAX;
             uint32_t ring = at;
             do {
@@ -139,8 +139,9 @@ static int fit_audit(const fit *f)
     if (a.free_total != f->free_total || a.used != f->live)
         return 5;
     uint64_t filed = 0;
-    for (unsigned bin = 0; bin < CA_BIN_COUNT; bin++) {
-        if ((f->bits[bin / 64] >> bin % 64 & 1) != (f->bins[bin] != 0))
+    for (unsigned bin = 0; bin < FIT_BINS; bin++) {
+        unsigned level = bin / FIT_SECOND_LEVELS;
+        if ((f->second[level] >> bin % FIT_SECOND_LEVELS & 1) != (f->bins[bin] != 0) || (f->first >> level & 1) != (f->second[level] != 0))
             return 1;
         uint64_t count = bin_audit(f, bin);
         if (count == UINT64_MAX)
@@ -149,6 +150,9 @@ static int fit_audit(const fit *f)
     }
     if (filed != a.free)
         return 2;
+    for (uint32_t i = 0; i < f->hints_set; i++)
+        if (f->hints[i] >= f->fresh_node)
+            return 7;
     uint64_t nodes = a.nodes + 1, ranges = a.free + 1;
     for (uint32_t node = f->spare_node; node && nodes <= f->fresh_node; node = f->nodes[node].next)
         nodes++;

@@ -3,6 +3,7 @@
 #ifndef CA_ENGINE_FIT_CALLS_H
 #define CA_ENGINE_FIT_CALLS_H
 
+#include "engine/bin.h"
 #include "engine/error.h"
 #include "engine/fit_order.h"
 #include "engine/fit_sizes.h"
@@ -31,12 +32,18 @@ CA_INLINE uint64_t nodes_for(uint32_t max_blocks)
     return all + 1;
 }
 
+/* Whole lines. */
+CA_INLINE uint64_t hints_for(uint32_t max_blocks)
+{
+    return (max_blocks / BLOCKS_A_HINT / HINTS_A_LINE + 1) * HINTS_A_LINE;
+}
+
 size_t FIT(memory)(uint64_t capacity, uint32_t max_blocks)
 {
     if (!max_blocks || max_blocks > MOST_BLOCKS || !capacity || capacity > FIT_MOST_CAPACITY)
         return 0;
     return (size_t)(round_line(sizeof(fit)) + round_line(nodes_for(max_blocks) * sizeof(tree_node)) +
-                    round_line(((uint64_t)max_blocks + 3) * sizeof(free_range)));
+                    round_line(((uint64_t)max_blocks + 3) * sizeof(free_range)) + hints_for(max_blocks) * sizeof(uint32_t));
 }
 
 static void parts_place(fit *f)
@@ -44,6 +51,15 @@ static void parts_place(fit *f)
     char *at = (char *)f + round_line(sizeof *f);
     f->nodes = (tree_node *)(void *)at;
     f->ranges = (free_range *)(void *)(at + round_line(nodes_for(f->max_blocks) * sizeof(tree_node)));
+    f->hints = (uint32_t *)(void *)((char *)f->ranges + round_line(((uint64_t)f->max_blocks + 3) * sizeof(free_range)));
+}
+
+/* Over the capacity. What hints there are may now be wrong, and is found to be. */
+static void hints_spread(fit *f)
+{
+    f->hint_shift = 0;
+    while ((f->capacity - 1) >> f->hint_shift >= hints_for(f->max_blocks))
+        f->hint_shift++;
 }
 
 static bool memory_is_fit(const void *memory, size_t bytes, size_t needed)
@@ -69,14 +85,18 @@ CA_INLINE uint32_t range_add(fit *f, uint64_t offset, uint64_t size, uint32_t le
 
 void FIT(reset)(fit *f)
 {
-    for (unsigned i = 0; i < WORDS; i++) {
-        f->bits[i] = 0;
+    f->first = 0;
+    for (unsigned i = 0; i < FIT_FIRST_LEVELS; i++) {
+        f->second[i] = 0;
         KEEP_LOOP();
     }
-    for (unsigned i = 0; i < CA_BIN_COUNT; i++) {
+    for (unsigned i = 0; i < FIT_BINS; i++) {
         f->bins[i] = 0;
         KEEP_LOOP();
     }
+    f->hints_set = 0;
+    hints_spread(f);
+    f->nodes[0].is_leaf = 0; /* what no hint leads to */
     f->spare_node = f->spare_range = f->live = 0;
     f->fresh_node = f->fresh_range = 1;
     f->ranges[0].size = UNIT_MAX; /* nobody, larger than all */
@@ -163,14 +183,16 @@ CA_INLINE fit_block take(fit *f, uint64_t size, uint64_t align)
     if (CA_UNLIKELY(!range))
         return no_block;
     uint64_t offset = f->ranges[range].offset, all = f->ranges[range].size, skip = padding(offset, align);
+    uint32_t where = f->ranges[range].leaf;
     tree_node *leaf = order_look(f, range, &entry);
     size_remove(f, range);
     f->free_total -= size;
     f->live++;
     if (CA_LIKELY(leaf && !skip && leaf->count < TREE_MOST)) { /* no need to search from the root */
+        hint_set(f, offset, where);
         leaf->value[entry] = 0;
         if (CA_LIKELY(all > size)) {
-            range_set(f, range, offset + size, all - size, f->ranges[range].leaf);
+            range_set(f, range, offset + size, all - size, where);
             entry_insert(leaf, entry + 1, (unit)(offset + size), range);
         } else {
             range_give(f, range);
@@ -179,7 +201,8 @@ CA_INLINE fit_block take(fit *f, uint64_t size, uint64_t align)
     }
     path p;
     order_find(f, (unit)offset, &p);
-    uint32_t where = p.node[p.leaf];
+    where = p.node[p.leaf];
+    hint_set(f, offset + skip, where);
     if (align != 1 && skip) { /* what is left out stays free, and the block is one of its own */
         range_set(f, range, offset, skip, where);
         offset += skip;
@@ -209,16 +232,19 @@ fit_block FIT(alloc_aligned)(fit *f, uint64_t size, uint64_t align)
     return take(f, size, align);
 }
 
-/* The path to a live block. */
-CA_INLINE bool block_find(const fit *f, fit_block handle, path *p, block *after)
+/* Where a live block is; NULL: there is none. */
+CA_INLINE tree_node *block_find(const fit *f, fit_block handle, uint32_t *entry, block *after)
 {
-    uint32_t entry;
     if (CA_UNLIKELY(handle.offset >= f->capacity || !handle.size))
-        return false;
-    order_find(f, handle.offset, p);
-    const tree_node *leaf = path_leaf(f, p, &entry);
-    *after = block_after(f, p);
-    return leaf->key[entry] == handle.offset && !leaf->value[entry] && after->offset - handle.offset == handle.size;
+        return NULL;
+    tree_node *leaf = hint_look(f, handle.offset, entry);
+    if (CA_UNLIKELY(!leaf)) {
+        path p;
+        order_find(f, handle.offset, &p);
+        leaf = path_leaf(f, &p, entry);
+    }
+    *after = block_after(f, leaf, *entry);
+    return leaf->key[*entry] == handle.offset && !leaf->value[*entry] && after->offset - handle.offset == handle.size ? leaf : NULL;
 }
 
 /* The entry of the block that begins at an offset. */
@@ -231,55 +257,56 @@ static CA_NOINLINE void block_remove(fit *f, uint64_t offset)
 
 int FIT(free)(fit *f, fit_block handle)
 {
-    path p;
     block after;
-    if (!block_find(f, handle, &p, &after))
+    uint32_t entry;
+    tree_node *leaf = block_find(f, handle, &entry, &after);
+    if (!leaf)
         return CA_EINVAL;
-    block before = block_before(f, &p);
+    block before = block_before(f, leaf, entry);
     uint64_t offset = handle.offset, size = handle.size;
-    uint32_t entry, range = 0;
-    tree_node *leaf = path_leaf(f, &p, &entry);
     __builtin_prefetch(&f->ranges[after.range]);
     __builtin_prefetch(&f->ranges[before.range]);
     f->free_total += size;
     f->live--;
+    /* What merged goes from the order: the block after, then this one; while the ranges are on their way if no other node is concerned. */
+    uint32_t range = before.range ? before.range : after.range ? after.range : range_take(f);
+    uint32_t gone = (after.range ? 1U : 0U) + (before.range ? 1U : 0U);
+    bool in_leaf = leaf->count >= TREE_LEAST + gone && (!after.range || after.same_leaf) && (!before.range || before.same_leaf);
+    if (!before.range)
+        leaf->value[entry] = range;
+    if (CA_LIKELY(in_leaf)) {
+        if (after.range)
+            entry_remove(leaf, entry + 1);
+        if (before.range)
+            entry_remove(leaf, entry);
+    }
     if (after.range) {
-        range = after.range;
-        size += f->ranges[range].size;
-        size_remove(f, range);
+        size += f->ranges[after.range].size;
+        size_remove(f, after.range);
     }
     if (before.range) {
-        if (range)
-            range_give(f, range);
-        range = before.range;
+        if (after.range)
+            range_give(f, after.range);
         offset = before.offset;
         size += f->ranges[range].size;
         size_remove(f, range);
     }
-    if (!range)
-        range = range_take(f);
-    range_set(f, range, offset, size, p.node[p.leaf]);
-    if (!before.range)
-        leaf->value[entry] = range;
-    /* What merged goes from the order: the block after, then this one. */
-    if (after.range && after.same_leaf && leaf->count > TREE_LEAST + 1) {
-        entry_remove(leaf, entry + 1);
-    } else if (after.range) {
-        block_remove(f, after.offset);
-        if (before.range)
-            block_remove(f, handle.offset);
+    range_set(f, range, offset, size, (uint32_t)(leaf - f->nodes));
+    if (CA_LIKELY(in_leaf))
         return 0;
-    }
+    if (after.range)
+        block_remove(f, after.offset);
     if (before.range)
-        order_remove(f, &p);
+        block_remove(f, handle.offset);
     return 0;
 }
 
 int FIT(resize)(fit *f, fit_block *handle, uint64_t new_size, uint64_t *available)
 {
-    path p;
     block after;
-    if (!new_size || !block_find(f, *handle, &p, &after))
+    uint32_t entry;
+    tree_node *leaf = new_size ? block_find(f, *handle, &entry, &after) : NULL;
+    if (!leaf)
         return CA_EINVAL;
     uint64_t old = handle->size, most = old + (after.range ? f->ranges[after.range].size : 0), end = handle->offset + most;
     if (available)
@@ -295,7 +322,7 @@ int FIT(resize)(fit *f, fit_block *handle, uint64_t new_size, uint64_t *availabl
     }
     uint64_t at = handle->offset + new_size;
     if (at < end)
-        block_insert(f, at, range_add(f, at, end - at, p.node[p.leaf]));
+        block_insert(f, at, range_add(f, at, end - at, (uint32_t)(leaf - f->nodes)));
     f->free_total += old - new_size;
     handle->size = (unit)new_size;
     return 0;
@@ -319,6 +346,7 @@ int FIT(grow)(fit *f, uint64_t additional)
         order_insert(f, &p, (unit)f->capacity, range_add(f, f->capacity, additional, p.node[p.leaf]));
     }
     f->capacity += additional;
+    hints_spread(f);
     f->free_total += additional;
     return 0;
 }
@@ -327,9 +355,9 @@ int FIT(grow)(fit *f, uint64_t additional)
 
 uint64_t FIT(size)(const fit *f, fit_block handle)
 {
-    path p;
     block after;
-    return block_find(f, handle, &p, &after) ? handle.size : 0;
+    uint32_t entry;
+    return block_find(f, handle, &entry, &after) ? handle.size : 0;
 }
 
 uint64_t FIT(capacity)(const fit *f) { return f->capacity; }
@@ -354,7 +382,7 @@ static bool visit(const fit *f, ctxalloc_range *range, bool used)
         uint32_t entry;
         order_find(f, (unit)at, &p);
         const tree_node *leaf = path_leaf(f, &p, &entry);
-        uint64_t end = block_after(f, &p).offset;
+        uint64_t end = block_after(f, leaf, entry).offset;
         bool found = !leaf->value[entry] == used;
         range->offset = leaf->key[entry];
         range->size = end - range->offset;

@@ -51,6 +51,39 @@ CA_INLINE tree_node *order_look(const fit *f, uint32_t range, uint32_t *entry)
     return *entry < n->count && n->value[*entry] == range && n->key[*entry] == f->ranges[range].offset && n->is_leaf ? n : NULL;
 }
 
+/* The leaf with the block that begins at an offset, if the hint knows it or its neighbour, or NULL. */
+CA_INLINE tree_node *hint_look(const fit *f, unit offset, uint32_t *entry)
+{
+    uint64_t stretch = (uint64_t)offset >> f->hint_shift;
+    uint32_t at = stretch < f->hints_set ? f->hints[stretch] : 0;
+    for (int i = 0; i < 2; i++) {
+        tree_node *n = &f->nodes[at];
+        value_prefetch(n);
+        if (CA_UNLIKELY(!n->is_leaf))
+            return NULL;
+        *entry = node_search(n, offset);
+        if (CA_LIKELY(*entry < n->count && n->key[*entry] == offset))
+            return n;
+        at = *entry < n->count ? n->next : n->prev;
+    }
+    return NULL;
+}
+
+/* A block that begins at `offset` is now in a leaf. Of hints that were never set it makes a line, so that the cost is the same always. */
+CA_INLINE void hint_set(fit *f, uint64_t offset, uint32_t leaf)
+{
+    uint64_t stretch = offset >> f->hint_shift;
+    if (CA_UNLIKELY(stretch >= f->hints_set)) {
+        for (unsigned i = 0; i < HINTS_A_LINE; i++) {
+            f->hints[f->hints_set++] = 0;
+            KEEP_LOOP();
+        }
+        if (stretch >= f->hints_set)
+            return;
+    }
+    f->hints[stretch] = leaf;
+}
+
 CA_INLINE tree_node *path_leaf(const fit *f, const path *p, uint32_t *entry)
 {
     *entry = p->entry[p->leaf];
@@ -251,10 +284,8 @@ typedef struct block {
     bool same_leaf;
 } block;
 
-CA_INLINE block block_after(const fit *f, const path *p)
+CA_INLINE block block_after(const fit *f, const tree_node *leaf, uint32_t entry)
 {
-    uint32_t entry;
-    const tree_node *leaf = path_leaf(f, p, &entry);
     if (CA_LIKELY(++entry < leaf->count))
         return (block){leaf->key[entry], leaf->value[entry], true, true};
     if (!leaf->next)
@@ -263,10 +294,8 @@ CA_INLINE block block_after(const fit *f, const path *p)
     return (block){leaf->key[0], leaf->value[0], true, false};
 }
 
-CA_INLINE block block_before(const fit *f, const path *p)
+CA_INLINE block block_before(const fit *f, const tree_node *leaf, uint32_t entry)
 {
-    uint32_t entry;
-    const tree_node *leaf = path_leaf(f, p, &entry);
     if (CA_LIKELY(entry > 0))
         return (block){leaf->key[entry - 1], leaf->value[entry - 1], true, true};
     if (!leaf->prev)

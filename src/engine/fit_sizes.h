@@ -4,12 +4,6 @@
 
 #include "engine/fit_types.h"
 
-/* Bits of a size that its bin leaves open. */
-CA_INLINE unsigned open_bits(unsigned bin)
-{
-    return bin < 2 * CA_BIN_SECOND_LEVELS ? 0 : (bin >> CA_BIN_MANTISSA_BITS) - 1;
-}
-
 CA_INLINE uint32_t range_take(fit *f)
 {
     uint32_t range = f->spare_range;
@@ -29,14 +23,15 @@ CA_INLINE void range_give(fit *f, uint32_t range)
 static void size_insert(fit *f, uint32_t range)
 {
     free_range *r = &f->ranges[range];
-    unsigned bin = ca_bin_floor(r->size), open = open_bits(bin);
+    unsigned bin = fit_bin(r->size), open = fit_open_bits(bin);
     r->prev = r->next = range;
     r->child[0] = r->child[1] = 0;
     r->parent = 0;
     uint32_t at = f->bins[bin];
     if (!at) {
         f->bins[bin] = range;
-        f->bits[bin / 64] |= 1ULL << bin % 64;
+        f->second[bin / FIT_SECOND_LEVELS] |= 1ULL << bin % FIT_SECOND_LEVELS;
+        f->first |= 1ULL << bin / FIT_SECOND_LEVELS;
         return;
     }
     for (;;) {
@@ -84,7 +79,7 @@ static void children_move(fit *f, uint32_t from, uint32_t to)
 static void size_remove(fit *f, uint32_t range)
 {
     free_range *r = &f->ranges[range];
-    unsigned bin = ca_bin_floor(r->size);
+    unsigned bin = fit_bin(r->size);
     uint32_t other = r->next;
     if (other != range) {
         f->ranges[other].prev = r->prev;
@@ -102,8 +97,8 @@ static void size_remove(fit *f, uint32_t range)
     if (other)
         children_move(f, range, other);
     tree_replace(f, bin, range, other);
-    if (!f->bins[bin])
-        f->bits[bin / 64] &= ~(1ULL << bin % 64);
+    if (!f->bins[bin] && !(f->second[bin / FIT_SECOND_LEVELS] &= ~(1ULL << bin % FIT_SECOND_LEVELS)))
+        f->first &= ~(1ULL << bin / FIT_SECOND_LEVELS);
 }
 
 /* The smallest range of a subtree: where there is a left child, it is in it or the node itself. */
@@ -123,7 +118,7 @@ static uint32_t smallest(const fit *f, uint32_t at)
 static uint32_t smallest_from(const fit *f, unsigned bin, uint64_t size)
 {
     uint32_t best = 0, larger = 0; /* larger: the last subtree passed by of which all are larger */
-    unsigned open = open_bits(bin);
+    unsigned open = fit_open_bits(bin);
     for (uint32_t at = f->bins[bin]; at;) {
         const free_range *n = &f->ranges[at];
         if (n->size >= size && (!best || n->size < f->ranges[best].size)) {
@@ -145,15 +140,18 @@ static uint32_t smallest_from(const fit *f, unsigned bin, uint64_t size)
 /* The best fit for size >= 1, or 0: one that is in a ring but not in the tree where there is one, since that is least to undo. */
 static uint32_t size_best(const fit *f, uint64_t size)
 {
-    unsigned bin = ca_bin_floor(size), word = bin / 64;
+    unsigned bin = fit_bin(size), level = bin / FIT_SECOND_LEVELS;
     uint32_t best = smallest_from(f, bin, size);
     if (!best) {
-        uint64_t bits = f->bits[word] & (~1ULL << bin % 64);
-        while (!bits && ++word < WORDS)
-            bits = f->bits[word];
-        if (!bits)
-            return 0;
-        best = smallest(f, f->bins[word * 64 + ca_bit_low(bits)]);
+        uint64_t bits = f->second[level] & (~1ULL << bin % FIT_SECOND_LEVELS);
+        if (!bits) {
+            uint64_t levels = f->first & (~1ULL << level);
+            if (!levels)
+                return 0;
+            level = ca_bit_low(levels);
+            bits = f->second[level];
+        }
+        best = smallest(f, f->bins[level * FIT_SECOND_LEVELS + ca_bit_low(bits)]);
     }
     return f->ranges[best].next;
 }
@@ -161,16 +159,14 @@ static uint32_t size_best(const fit *f, uint64_t size)
 /* The largest size, 0: none. */
 static uint64_t size_largest(const fit *f)
 {
-    for (unsigned word = WORDS; word-- > 0;) {
-        if (!f->bits[word])
-            continue;
-        uint64_t most = 0;
-        for (uint32_t at = f->bins[word * 64 + ca_bit_high(f->bits[word])]; at;
-             at = f->ranges[at].child[1] ? f->ranges[at].child[1] : f->ranges[at].child[0])
-            most = f->ranges[at].size > most ? f->ranges[at].size : most;
-        return most;
-    }
-    return 0;
+    if (!f->first)
+        return 0;
+    unsigned level = ca_bit_high(f->first);
+    uint64_t most = 0;
+    for (uint32_t at = f->bins[level * FIT_SECOND_LEVELS + ca_bit_high(f->second[level])]; at;
+         at = f->ranges[at].child[1] ? f->ranges[at].child[1] : f->ranges[at].child[0])
+        most = f->ranges[at].size > most ? f->ranges[at].size : most;
+    return most;
 }
 
 #endif

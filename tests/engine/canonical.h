@@ -3,7 +3,7 @@
  * Nodes (tlsf) and ranges (fit) have numbers that only say who is who: which one a block has depends on what was freed before, in which
  * order.  canonical_X renames them in place: those of blocks in order of offset, then the spare ones, whose list is put in order too.  And
  * what is dead is overwritten with rubbish: of a spare node all but its link, of an array the places beyond its end, and the count of
- * scans, which nobody reads.  All other bytes stay.
+ * scans, which nobody reads.  A hint of fit, which is never trusted, says what is so.  All other bytes stay.
  *
  * Nothing that the engine may do later is lost.  It goes on from the renamed memory itself, so the memory is all there is: two sequences
  * with the same canonical bytes are at the same point.  Renaming can hide only that an engine computes or compares with a number

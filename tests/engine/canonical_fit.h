@@ -55,10 +55,14 @@ bool CANONICAL(void *engine, uint32_t new_name[CANONICAL_MOST])
     ranges_rename(f, new_name, live);
     for (uint32_t i = 0; i < TREE_MOST; i++)
         leaf->value[i] = i < leaf->count ? named(f, new_name, leaf->value[i]) : CANONICAL_RUBBISH;
-    for (unsigned word = 0; word < WORDS; word++)
-        for (uint64_t left = f->bits[word]; left; left &= left - 1) {
-            unsigned bin = word * 64 + ca_bit_low(left);
+    for (uint64_t levels = f->first; levels; levels &= levels - 1) {
+        unsigned level = ca_bit_low(levels);
+        for (uint64_t left = f->second[level]; left; left &= left - 1) {
+            unsigned bin = level * FIT_SECOND_LEVELS + ca_bit_low(left);
             f->bins[bin] = named(f, new_name, f->bins[bin]);
         }
+    }
+    for (uint32_t i = 0; i < f->hints_set; i++)
+        f->hints[i] = f->root;
     return true;
 }

@@ -74,7 +74,7 @@ engine() { # compiler, runner, .c, prefix, handle, own headers
 
 compiler() { # compiler, runner
     local packed="engine/tlsf_calls.h engine/tlsf_core.h engine/tlsf_packed.h engine/tlsf32.h"
-    local fit="engine/fit_audit.h engine/fit_calls.h engine/fit_order.h engine/fit_sizes.h engine/fit_types.h engine/fit32.h"
+    local fit="engine/fit_audit.h engine/fit_bins.h engine/fit_calls.h engine/fit_order.h engine/fit_sizes.h engine/fit_types.h engine/fit32.h"
     engine "$1" "$2" tlsf32.c tlsf ctxalloc_block $packed
     engine "$1" "$2" tlsf16.c tlsf16 ctxalloc_block $packed
     engine "$1" "$2" fit.c fit ctxalloc_fit_block $fit

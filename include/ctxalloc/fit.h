@@ -1,7 +1,7 @@
 /* Best fit: the smallest free range that is large enough, in O(log n).  See ctxalloc_fit(3).
  *
  * Fragments less than ctxalloc_tlsf and needs no node in the handle: a block's offset and size are its handle, 8 bytes (fit64: 16).  So
- * freeing has to look the block up, and is slower.  Blocks by offset are a B+ tree, free ranges by size digital trees (src/engine/
+ * freeing has to look the block up, and is slower.  Blocks by offset are a B+ tree with hints to its leaves, free ranges by size digital trees (src/engine/
  * fit_types.h).  Freeing merges with both neighbours at once.  All nodes are preallocated: no call but _create and _clone gets memory.
  *
  * An allocation fails only when no free range fits (aligned: when none of size + align - 1 units does), or when max_blocks blocks
@@ -9,7 +9,7 @@
  *
  * Cost: alloc, free, resize, grow, size, next_free, next_used (a step): O(log n) and at most one step for each bit of a size; reset, init:
  * O(1), whatever max_blocks is; free_largest: O(bits of a size); report: O(blocks); is_valid: O(blocks * log).
- * Metadata: at most 79 bytes for each of max_blocks (fit64: 105), and 3 to 5 KiB.
+ * Metadata: at most 81 bytes for each of max_blocks (fit64: 106), and 8 to 10 KiB (16 to 20).
  */
 #ifndef CTXALLOC_FIT_H
 #define CTXALLOC_FIT_H

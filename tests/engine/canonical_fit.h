@@ -63,6 +63,7 @@ bool CANONICAL(void *engine, uint32_t new_name[CANONICAL_MOST])
         }
     }
     for (uint32_t i = 0; i < f->hints_set; i++)
-        f->hints[i] = f->root;
+        if (f->hints[i] < f->fresh_node) /* else it is for the audit to find */
+            f->hints[i] = f->root;
     return true;
 }

@@ -1,6 +1,8 @@
 /* The rows OR (orderly-allocator) and OA (offset-allocator) of what is promised, one test or more each, named by the row; and the
  * known defects of the originals.  Every test runs on all four engines.  docs/engines.md has the table. */
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "tests/unit/cmocka_face.h"
 #include "tests/engine/engine.h"
@@ -357,6 +359,49 @@ static void *memory_for(const engine *e, uint64_t capacity, uint32_t max_blocks,
     return memory;
 }
 
+/* The kernel's flags of the mapping that an address is in, as in smaps: "hg": huge pages are wanted, "nh": unwanted. "": it does not say. */
+static const char *mapping_flags(const void *p)
+{
+    static char line[512];
+    unsigned long begin, end;
+    bool here = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    while (maps && fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+            here = begin <= (uintptr_t)p && (uintptr_t)p < end;
+        else if (here && strncmp(line, "VmFlags:", 8) == 0)
+            break;
+        line[0] = 0;
+    }
+    if (maps)
+        fclose(maps);
+    return line;
+}
+
+/* Metadata of 4 MiB and more wants huge pages, until it is destroyed; less does not. */
+static void a_large_instance_has_huge_pages(void **state)
+{
+    (void)state;
+    if (access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) != 0 || !*mapping_flags(&state))
+        skip();
+    FOR_EACH_ENGINE(e) {
+        uint32_t large = 200000, small = 1000;
+        if (!e->memory(1000, large)) /* tlsf16 has no so many */
+            continue;
+        assert_true(e->memory(1000, large) >= 4 << 20);
+        char *it = created(e, 1000, large), *other = created(e, 1000, small);
+        size_t last = e->memory(1000, large) - 1;
+        assert_int_equal((uintptr_t)it % (2 << 20), 0);
+        assert_non_null(strstr(mapping_flags(it), " hg"));
+        assert_non_null(strstr(mapping_flags(it + last), " hg"));
+        assert_null(strstr(mapping_flags(other), " hg"));
+        e->destroy(it);
+        const char *flags = mapping_flags(it); /* "": it is unmapped */
+        assert_null(strstr(flags, " hg"));
+        e->destroy(other);
+    }
+}
+
 /* Preallocated nodes: in the caller's memory, of which not one byte more is written, and nothing else is needed. */
 static void or13_nodes_are_preallocated(void **state)
 {
@@ -615,6 +660,7 @@ int main(void)
         cmocka_unit_test(or10_iterators_and_report),
         cmocka_unit_test(or11_the_handle_is_8_bytes),
         cmocka_unit_test(or12_clone),
+        cmocka_unit_test(a_large_instance_has_huge_pages),
         cmocka_unit_test(or13_nodes_are_preallocated),
         cmocka_unit_test(oa1_the_last_of_max_blocks_succeeds),
         cmocka_unit_test(oa2_an_exact_range_is_found),

@@ -4,6 +4,9 @@
 if HAVE_CMOCKA
 context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks tests/contexts/saves \
 	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/adopted tests/contexts/numa tests/contexts/libc tests/contexts/libc_fixed
+if INTERPOSE
+context_tests += tests/contexts/libc_archive tests/contexts/libc_archive_fixed
+endif
 else
 context_tests =
 endif
@@ -28,6 +31,14 @@ tests_contexts_libc_fixed_SOURCES = $(tests_contexts_libc_SOURCES)
 tests_contexts_libc_fixed_CFLAGS = $(tests_contexts_libc_CFLAGS) -fno-pie
 tests_contexts_libc_fixed_LDFLAGS = $(AM_LDFLAGS) -no-pie
 tests_contexts_libc_fixed_LDADD = $(tests_contexts_libc_LDADD)
+tests_contexts_libc_archive_SOURCES = $(tests_contexts_libc_SOURCES)
+tests_contexts_libc_archive_CFLAGS = $(tests_contexts_libc_CFLAGS)
+tests_contexts_libc_archive_LDFLAGS = $(AM_LDFLAGS) -static
+tests_contexts_libc_archive_LDADD = $(tests_contexts_libc_LDADD)
+tests_contexts_libc_archive_fixed_SOURCES = $(tests_contexts_libc_SOURCES)
+tests_contexts_libc_archive_fixed_CFLAGS = $(tests_contexts_libc_fixed_CFLAGS)
+tests_contexts_libc_archive_fixed_LDFLAGS = $(AM_LDFLAGS) -static -no-pie
+tests_contexts_libc_archive_fixed_LDADD = $(tests_contexts_libc_LDADD)
 tests_contexts_engines_SOURCES = tests/contexts/engines.c $(context_headers)
 tests_contexts_engines_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_engines_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread

@@ -3,10 +3,15 @@
  *   sizes 0…127   bins 0…127, exact
  *   sizes 128…255 bins 128…191, steps of 2, and so on: bin = first level * 64 + mantissa
  *
- * So a first level's bins are the bits of one word, and a size of up to 1023 leaves 3 bits open at most. */
+ * So a first level's bins are the bits of one word, and a size of up to 1023 leaves 3 bits open at most.
+ *
+ * Before it is included: unit. */
 #ifndef CA_ENGINE_FIT_BINS_H
 #define CA_ENGINE_FIT_BINS_H
 
+#ifndef FIT
+#include "engine/fit32.h"
+#endif
 #include "base/base.h"
 
 enum {

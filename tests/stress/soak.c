@@ -50,7 +50,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* Each slot's thread is replaced when it has ended, until the time is over. */
+/* Each slot's thread is replaced when it has ended, until the time is over; and at least once, so that on a busy machine, too, the shared slots are full afterwards. */
 static void run_with(size_t count, double seconds) {
     static uintptr_t next_seed = 1;
     pthread_t threads[MAX_THREADS];
@@ -59,9 +59,9 @@ static void run_with(size_t count, double seconds) {
     atomic_store(&stop, false);
     for (size_t i = 0; i < count; i++)
         CHECK(pthread_create(&threads[i], NULL, work, (void *)next_seed++) == 0);
-    for (size_t i = 0;; i = (i + 1) % count) {
+    for (size_t i = 0, ended = 0;; i = (i + 1) % count, ended++) {
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if ((double)(now.tv_sec - from.tv_sec) + (double)(now.tv_nsec - from.tv_nsec) / 1e9 > seconds)
+        if (ended >= count && (double)(now.tv_sec - from.tv_sec) + (double)(now.tv_nsec - from.tv_nsec) / 1e9 > seconds)
             break;
         CHECK(pthread_join(threads[i], NULL) == 0);
         CHECK(pthread_create(&threads[i], NULL, work, (void *)next_seed++) == 0);

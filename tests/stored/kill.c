@@ -167,7 +167,7 @@ static void heap_compare(unsigned *unknown, bool sweep)
     }
     const void *root = ctxalloc_root_get(heap, "root");
     REQUIRE(root ? ctxalloc_offset(heap, root) == journal->roots[0] || ctxalloc_offset(heap, root) == journal->roots[1] : journal->roots[0] == 0);
-    journal->roots[0] = root ? ctxalloc_offset(heap, root) : 0; /* the next process may be killed before it has set its first one */
+    journal->roots[0] = journal->roots[1] = root ? ctxalloc_offset(heap, root) : 0; /* the next process may be killed before it has set its first one */
     REQUIRE(ctxalloc_file_walk(heap, block_count, &c) == 0);
     REQUIRE(c.live - c.known <= *unknown);
     *unknown += 2 * THREADS;

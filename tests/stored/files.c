@@ -562,13 +562,13 @@ static void with_file_limit(void)
 }
 
 static bool mounted;
+static char disk[40]; /* where a small file system is mounted */
 
 static void with_small_disk(void)
 {
-    REQUIRE(mkdir("stored-disk", 0700) == 0 || errno == EEXIST);
-    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("tmpfs", "stored-disk", "tmpfs", 0, "size=2m"))
+    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("tmpfs", disk, "tmpfs", 0, "size=2m"))
         _exit(2);
-    snprintf(path, sizeof path, "stored-disk/heap");
+    snprintf(path, sizeof path, "%s/heap", disk);
     fill_up(open_new(), 1 << 20, 2 << 20);
 }
 
@@ -589,10 +589,12 @@ static void n4_full_disk(void)
 {
     REQUIRE(ran_well(with_file_limit));
     REQUIRE(!CA_INTERPOSE || ran_well(with_little_address_space));
+    snprintf(disk, sizeof disk, "stored-disk-%d", (int)getpid());
+    REQUIRE(mkdir(disk, 0700) == 0 || errno == EEXIST);
     int status = run_apart(with_small_disk);
     mounted = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     REQUIRE(mounted || (WIFEXITED(status) && WEXITSTATUS(status) == 2));
-    (void)rmdir("stored-disk");
+    (void)rmdir(disk);
 }
 
 /* Opens and closes as fast as it can, always another file. */

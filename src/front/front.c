@@ -295,8 +295,22 @@ CA_COLD static void *slow_alloc_for(ca_context *owner, size_t size, size_t align
     return noted(ca_heap_setting.full ? full_alloc_for(owner, size, align) : ca_context_malloc(owner, size, align), size);
 }
 
+/* What is left to do after a large request that was served or not. */
+CA_NOINLINE static void *large_again(void *p, size_t size)
+{
+    if (CA_UNLIKELY(!p))
+        p = alloc_again(size, CA_GRANULE);
+    context_told();
+    return p;
+}
+
 void *ca_front_malloc(size_t size)
 {
+    ca_target *target = ca_current;
+    if (size - CA_SMALL_MAX - 1 < CA_MAX_SIZE - CA_SMALL_MAX && CA_LIKELY(ca_has_all_classes(target))) {
+        void *p = ca_large_malloc(ca_heap_of(target), size);
+        return CA_LIKELY(p != NULL) && CA_LIKELY(!CA_LOAD(&ca_account_pressed_any)) ? p : large_again(p, size);
+    }
     return CA_UNLIKELY(ca_heap_setting.slow) ? slow_alloc(size, CA_GRANULE) : plain_malloc(size);
 }
 
@@ -411,7 +425,7 @@ CA_COLD static enum ca_found full_free(void *p, size_t size, const char *functio
     return CA_OURS;
 }
 
-CA_INLINE enum ca_found plain_free(void *p, const char *function)
+CA_NOINLINE static enum ca_found plain_free(void *p, const char *function)
 {
     block b;
     if (!p)
@@ -446,8 +460,25 @@ enum ca_found ca_front_free_sized(void *p, size_t size, const char *function)
     return CA_UNLIKELY(ca_heap_setting.slow) ? slow_free(p, size, function) : plain_free(p, function);
 }
 
+/* A live large block of the current heap, if that has fast paths. false: not that; nothing has changed. */
+CA_INLINE bool own_large_free(void *p)
+{
+    uintptr_t offset = (uintptr_t)p - ca_region.base;
+    if (CA_UNLIKELY(offset >> CA_GRANULE_SHIFT >= CA_LOAD(&ca_region.granules)) || offset % CA_PAGE)
+        return false;
+    ca_page page = (ca_page)(offset >> CA_PAGE_SHIFT);
+    ca_target *target = ca_current;
+    uint32_t x = CA_LOAD(&ca_region.entries[page].tag) ^ target->free_tag;
+    if ((x & ~CA_TAG_CHECKED) != CA_TAG_LARGE || (CA_LIKELY(x & CA_TAG_CHECKED) && CA_UNLIKELY(!ca_live_clear(ca_page_granule(page)))))
+        return false;
+    ca_large_free(ca_heap_of(target), page);
+    return true;
+}
+
 CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
 {
+    if (CA_LIKELY(own_large_free(p)))
+        return CA_OURS;
     return CA_UNLIKELY(ca_heap_setting.slow) ? slow_free(p, SIZE_MAX, function) : plain_free(p, function);
 }
 

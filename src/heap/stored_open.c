@@ -50,6 +50,16 @@ static ca_stored *table_add(const ca_stored *made)
     return place;
 }
 
+void ca_stored_lock_table(void)
+{
+    ca_lock_take(&table_lock);
+}
+
+void ca_stored_unlock_table(void)
+{
+    ca_lock_drop(&table_lock);
+}
+
 /* What is said of a failure that has no text of its own. */
 static int fail(char *why, int error, const char *what)
 {

@@ -25,7 +25,7 @@ CA_INLINE ca_node free_after(const ca_tlsf *t, ca_node node) { return free_or_no
 
 CA_INLINE bool spare_is_none(const ca_tlsf *t) { return !t->spare; }
 
-static ca_node spare_take(ca_tlsf *t)
+CA_INLINE ca_node spare_take(ca_tlsf *t)
 {
     ca_node node = t->spare_list;
     CA_ASSERT(node != CA_NODE_NONE);
@@ -36,7 +36,9 @@ static ca_node spare_take(ca_tlsf *t)
 
 CA_INLINE void spare_give(ca_tlsf *t, ca_node node)
 {
-    t->nodes[node] = (ca_tlsf_node){.next_free = t->spare_list};
+    ca_tlsf_node *n = &t->nodes[node];
+    n->size = 0;
+    n->next_free = t->spare_list;
     t->spare_list = node;
     t->spare++;
 }
@@ -63,24 +65,32 @@ CA_INLINE void bin_insert(ca_tlsf *t, ca_node node, uint64_t size)
         t->second[bin / BINS_A_WORD] |= 1ULL << bin % BINS_A_WORD;
 }
 
+/* The first of the bin's list is `node` from now on, or none. */
+CA_INLINE void bin_set_first(ca_tlsf *t, unsigned bin, ca_node node)
+{
+    t->bins[bin] = node;
+    if (node)
+        t->nodes[node].prev_free = CA_NODE_NONE;
+    else
+        t->second[bin / BINS_A_WORD] &= ~(1ULL << bin % BINS_A_WORD);
+}
+
 CA_INLINE void bin_remove(ca_tlsf *t, ca_node node, uint64_t size)
 {
-    const ca_tlsf_node *n = &t->nodes[node];
-    unsigned bin = ca_bin_floor(size);
-    if (n->next_free)
-        t->nodes[n->next_free].prev_free = n->prev_free;
-    if (n->prev_free)
-        t->nodes[n->prev_free].next_free = n->next_free;
-    else
-        t->bins[bin] = n->next_free;
-    if (!t->bins[bin])
-        t->second[bin / BINS_A_WORD] &= ~(1ULL << bin % BINS_A_WORD);
+    ca_node before = t->nodes[node].prev_free, after = t->nodes[node].next_free;
+    if (!before) {
+        bin_set_first(t, ca_bin_floor(size), after);
+        return;
+    }
+    t->nodes[before].next_free = after;
+    if (after)
+        t->nodes[after].prev_free = before;
 }
 
 CA_INLINE ca_node bin_pop(ca_tlsf *t, unsigned bin)
 {
     ca_node node = t->bins[bin];
-    bin_remove(t, node, t->nodes[node].size);
+    bin_set_first(t, bin, t->nodes[node].next_free);
     return node;
 }
 
@@ -109,16 +119,20 @@ CA_INLINE void block_follows_used(ca_tlsf *t, ca_node node)
 /* The larger mark survives. */
 CA_INLINE void block_swallow(ca_tlsf *t, ca_node node, ca_node gone)
 {
-    if (t->marks && node && gone && t->marks[gone] > t->marks[node])
+    if (t->marks && t->marks[gone] > t->marks[node])
         t->marks[node] = t->marks[gone];
 }
 
-static ca_node block_split(ca_tlsf *t, ca_node node, uint64_t size, uint64_t rest_size)
+CA_INLINE ca_node block_split(ca_tlsf *t, ca_node node, uint64_t size, uint64_t rest_size)
 {
     ca_node rest = spare_take(t), next = t->nodes[node].next;
-    t->nodes[rest] = (ca_tlsf_node){.offset = t->nodes[node].offset + size, .size = rest_size, .prev = node, .next = next};
-    t->nodes[node].size = size;
-    t->nodes[node].next = rest;
+    ca_tlsf_node *n = &t->nodes[node], *r = &t->nodes[rest];
+    r->offset = n->offset + size;
+    r->size = rest_size;
+    r->prev = node;
+    r->next = next;
+    n->size = size;
+    n->next = rest;
     if (next)
         t->nodes[next].prev = rest;
     if (t->marks)
@@ -156,12 +170,6 @@ ca_node ca_tlsf_add(ca_tlsf *t, uint64_t offset, uint64_t size)
     return node;
 }
 
-bool ca_tlsf_is_whole(const ca_tlsf *t, ca_node node)
-{
-    const ca_tlsf_node *n = &t->nodes[node];
-    return !n->prev && !n->next && n->prev_free != CA_NODE_USED;
-}
-
 void ca_tlsf_remove(ca_tlsf *t, ca_node node)
 {
     CA_ASSERT(ca_tlsf_is_whole(t, node));
@@ -169,11 +177,31 @@ void ca_tlsf_remove(ca_tlsf *t, ca_node node)
     spare_give(t, node);
 }
 
+/* Apart, so that the frequent case below has few registers to save. */
+static CA_NOINLINE ca_node alloc_rare(ca_tlsf *t, uint64_t size, uint64_t align)
+{
+    return block_alloc(t, size, align);
+}
+
 ca_node ca_tlsf_alloc(ca_tlsf *t, uint64_t size, uint64_t align)
 {
-    if (t->spare < 2)
+    if (CA_UNLIKELY(t->spare < 2))
         return CA_NODE_NONE;
-    return CA_LIKELY(align == 1) ? block_alloc(t, size, 1) : block_alloc(t, size, align);
+    unsigned bin = ca_bin_floor(size);
+    if (CA_UNLIKELY(align != 1) || CA_UNLIKELY(bin >= bin_count(t)))
+        return alloc_rare(t, size, align);
+    /* A look at one block of the bin that need not fit: what was freed comes back to who asks for the same, and a larger block stays whole. */
+    ca_node node = bin_first(t, bin);
+    if (!node || t->nodes[node].size < size) {
+        bin = bin_search(t, bin + 1);
+        if (CA_UNLIKELY(bin == BIN_NONE))
+            return alloc_rare(t, size, align);
+        node = bin_first(t, bin);
+    }
+    bin_set_first(t, bin, t->nodes[node].next_free);
+    t->free_total -= size;
+    block_cut(t, node, t->nodes[node].size, size, CA_NODE_NONE);
+    return node;
 }
 
 ca_node ca_tlsf_free(ca_tlsf *t, ca_node node)

@@ -69,7 +69,11 @@ ca_node ca_tlsf_add(ca_tlsf *tlsf, uint64_t offset, uint64_t size);
 /* Takes a range away. pre: ca_tlsf_is_whole(tlsf, node). */
 void ca_tlsf_remove(ca_tlsf *tlsf, ca_node node);
 /* The block is free and is all of its range. */
-bool ca_tlsf_is_whole(const ca_tlsf *tlsf, ca_node node);
+CA_INLINE bool ca_tlsf_is_whole(const ca_tlsf *tlsf, ca_node node)
+{
+    const ca_tlsf_node *n = &tlsf->nodes[node];
+    return !n->prev && !n->next && n->prev_free != CA_NODE_USED;
+}
 
 /* size >= 1, align >= 1 (any number, not only powers of two). Takes at most 2 nodes.  CA_NODE_NONE: no free block fits (aligned:
  * none of size + align - 1), the scan limit was reached, or no spare node. */

@@ -94,6 +94,19 @@ static CA_NOINLINE node_index find_rare(tlsf *t, uint64_t size, uint64_t align)
 
 /* --- blocks ---------------------------------------------------------------------------------------- */
 
+/* A block of `all` units that is in no bin: `size` of them are used from now on, the rest is free. before: the free block before it, or 0 */
+CA_INLINE void block_cut(tlsf *t, node_index node, uint64_t all, uint64_t size, node_index before)
+{
+    if (CA_LIKELY(all > size)) {
+        node_index rest = block_split(t, node, size, all - size);
+        block_use(t, node, before);
+        bin_insert(t, rest, all - size);
+    } else {
+        block_use(t, node, before);
+        block_follows_used(t, node);
+    }
+}
+
 /* A used block of `size`, or 0. pre: size, align >= 1; 2 spare nodes. */
 CA_INLINE node_index block_alloc(tlsf *t, uint64_t size, uint64_t align)
 {
@@ -114,14 +127,7 @@ CA_INLINE node_index block_alloc(tlsf *t, uint64_t size, uint64_t align)
         bin_insert(t, node, skip);
         node = block;
     }
-    if (CA_LIKELY(all > size)) {
-        node_index rest = block_split(t, node, size, all - size);
-        block_use(t, node, before);
-        bin_insert(t, rest, all - size);
-    } else {
-        block_use(t, node, before);
-        block_follows_used(t, node);
-    }
+    block_cut(t, node, all, size, before);
     return node;
 }
 

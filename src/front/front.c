@@ -295,9 +295,22 @@ CA_COLD static void *slow_alloc_for(ca_context *owner, size_t size, size_t align
     return noted(ca_heap_setting.full ? full_alloc_for(owner, size, align) : ca_context_malloc(owner, size, align), size);
 }
 
+/* What is left to do after a request to a heap, served or not. */
+CA_NOINLINE static void *heap_malloc_end(void *p, size_t size)
+{
+    if (CA_UNLIKELY(!p))
+        p = alloc_again(size, CA_GRANULE);
+    context_told();
+    return p;
+}
+
 void *ca_front_malloc(size_t size)
 {
-    return CA_UNLIKELY(ca_heap_setting.slow) ? slow_alloc(size, CA_GRANULE) : plain_malloc(size);
+    ca_target *target = ca_current;
+    if (CA_UNLIKELY(!ca_has_all_classes(target)) || CA_UNLIKELY(size > CA_MAX_SIZE))
+        return CA_UNLIKELY(ca_heap_setting.slow) ? slow_alloc(size, CA_GRANULE) : plain_malloc(size);
+    void *p = ca_heap_malloc(ca_heap_of(target), size);
+    return CA_LIKELY(p != NULL) && CA_LIKELY(!CA_LOAD(&ca_account_pressed_any)) ? p : heap_malloc_end(p, size);
 }
 
 void *ca_front_calloc(size_t size)
@@ -411,7 +424,7 @@ CA_COLD static enum ca_found full_free(void *p, size_t size, const char *functio
     return CA_OURS;
 }
 
-CA_INLINE enum ca_found plain_free(void *p, const char *function)
+CA_NOINLINE static enum ca_found plain_free(void *p, const char *function)
 {
     block b;
     if (!p)
@@ -446,8 +459,40 @@ enum ca_found ca_front_free_sized(void *p, size_t size, const char *function)
     return CA_UNLIKELY(ca_heap_setting.slow) ? slow_free(p, size, function) : plain_free(p, function);
 }
 
+/* A live block of another thread's heap, while malloc goes to this thread's own. false: not that; nothing has changed. */
+CA_INLINE bool threads_free(ca_target *target, ca_granule g, uint32_t tag, void *p)
+{
+    ca_heap *home = ca_heap_of(target);
+    uint32_t owner = tag >> CA_TAG_HEAP_SHIFT;
+    if (CA_UNLIKELY(target->kind != CA_TARGET_HOME) || CA_UNLIKELY(!ca_has_all_classes(target)) || !owner || owner == ca_heap_number(home))
+        return false;
+    uint32_t generation = ca_remote_generation(tag);
+    if (ca_heap_at(owner)->target.context || CA_LOAD(&ca_region.entries[ca_granule_page(g)].tag) != tag || (ca_heap_setting.check && !ca_live_test(g)))
+        return false;
+    ca_remote_free(home, tag, generation, p);
+    return true;
+}
+
+/* Of what the fast path leaves: a live large block of the current heap, if that has fast paths, and another thread's block. false: not that; nothing has changed. */
+CA_INLINE bool front_free_quick(void *p)
+{
+    ca_granule g = ca_fast_granule(p);
+    if (CA_UNLIKELY(g >= CA_LOAD(&ca_region.granules)))
+        return false;
+    ca_target *target = ca_current;
+    uint32_t tag = ca_fast_tag(g), x = tag ^ target->free_tag;
+    if ((x & ~CA_TAG_CHECKED) != CA_TAG_LARGE)
+        return threads_free(target, g, tag, p);
+    if (CA_LIKELY(x & CA_TAG_CHECKED) && CA_UNLIKELY(!ca_live_clear(g)))
+        return false;
+    ca_large_free(ca_heap_of(target), ca_granule_page(g));
+    return true;
+}
+
 CA_NOINLINE enum ca_found ca_front_free(void *p, const char *function)
 {
+    if (CA_LIKELY(front_free_quick(p)))
+        return CA_OURS;
     return CA_UNLIKELY(ca_heap_setting.slow) ? slow_free(p, SIZE_MAX, function) : plain_free(p, function);
 }
 

@@ -367,14 +367,7 @@ static void *class_alloc(ca_heap *heap, unsigned class)
 
 void *ca_heap_malloc(ca_heap *heap, size_t size)
 {
-    size_t zero;
-    if (CA_LIKELY(size <= CA_SMALL_MAX))
-        return class_alloc(heap, ca_class_of(size));
-    if (heap->slow_calls-- == 0)
-        ca_heap_tick(heap);
-    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
-        (void)ca_remote_drain(heap);
-    return ca_large_alloc(heap, size, 1, &zero);
+    return CA_LIKELY(size <= CA_SMALL_MAX) ? class_alloc(heap, ca_class_of(size)) : ca_large_malloc(heap, size);
 }
 
 void *ca_heap_calloc(ca_heap *heap, size_t size)
@@ -519,6 +512,8 @@ void ca_heap_uncheck(ca_heap *heap)
 
 void ca_heap_flush(ca_heap *heap)
 {
+    if (heap->held)
+        ca_pages_let_go(heap);
     for (unsigned class = 0; class < CA_CLASSES; class++) {
         ca_cache *cache = &heap->caches[class];
         ca_bin *bin = &heap->class_bins[class];
@@ -550,6 +545,8 @@ static void magazines_drop(ca_heap *heap, unsigned class)
 
 void ca_heap_drop_caches(ca_heap *heap)
 {
+    if (heap->held)
+        ca_pages_let_go(heap);
     for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
         magazines_drop(heap, ca_bit_low(classes));
 }
@@ -671,7 +668,7 @@ void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage)
     usage->extent_bytes += CA_LOAD(&heap->extent_pages) * CA_PAGE;
 }
 
-/* [H3], [S1] … [S3] for the slabs with free objects, [C1], [T1] … [T6]. */
+/* [H3], [H4], [S1] … [S3] for the slabs with free objects, [C1], [T1] … [T6]. */
 bool ca_heap_is_valid(ca_heap *heap, int *which)
 {
     for (unsigned class = 0; class < CA_CLASSES; class++) {
@@ -695,5 +692,8 @@ bool ca_heap_is_valid(ca_heap *heap, int *which)
                     return false;
         }
     }
+    *which = 4;
+    if (heap->held && (!ca_tlsf_is_used(&heap->pages, heap->held) || ca_region.entries[heap->pages.nodes[heap->held].offset].tag))
+        return false;
     return ca_tlsf_is_valid(&heap->pages, which);
 }

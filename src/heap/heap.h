@@ -19,6 +19,7 @@
 #ifndef CA_HEAP_HEAP_H
 #define CA_HEAP_HEAP_H
 
+#include "base/check.h"
 #include "engine/tlsf.h"
 #include "heap/account.h"
 #include "heap/class.h"
@@ -89,7 +90,8 @@ enum ca_heap_state {
 
 /* [H1] every page with this heap's tag lies in one of its extents
  * [H2] the tag of a page whose block is free is 0
- * [H3] for each class: sum of (objects - free) over its slabs == out */
+ * [H3] for each class: sum of (objects - free) over its slabs == out
+ * [H4] held: used in `pages`, the tag of its page is 0 */
 typedef struct ca_heap {
     ca_target target;
     uint16_t cache_offset[CA_FAST_MAX / CA_GRANULE + 1]; /* of (size + 15) / 16: of the cache, from `caches` */
@@ -125,6 +127,7 @@ typedef struct ca_heap {
     uint64_t large_pages;  /* in live large blocks */
     uint64_t large_count;
     uint32_t first_extent; /* pages of a context's next first extent: as many as its last life had, within limits */
+    ca_node held;          /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
     ca_outbox *outboxes;   /* CA_OUTBOXES of them; NULL: a context's heap, or no memory */
 } ca_heap;
 
@@ -197,10 +200,17 @@ void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_
 extern bool ca_heap_dropped_any;
 
 /* Pages (heap/pages.c). CA_NODE_NONE: no memory. */
-ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align);
+CA_INLINE ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align);
+/* What ca_pages_take does when the heap has not got them, or is short of nodes. */
+ca_node ca_pages_take_more(ca_heap *heap, uint64_t pages, uint64_t align);
 /* At most `most` pages, but no less than `least`: of what the heap has, before it takes a new extent. *pages: how many. */
 ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages);
 void ca_pages_give(ca_heap *heap, ca_node node);
+/* The same, but the next request for as many pages finds the block as it is (ca_pages_take_held).  It is given before anything else is done with the heap's pages, and at once
+ * where its extent would go back to the region: so the heap never has more than without. pre: none is held */
+CA_INLINE void ca_pages_hold(ca_heap *heap, ca_node node);
+CA_INLINE ca_node ca_pages_take_held(ca_heap *heap, uint64_t pages);
+void ca_pages_let_go(ca_heap *heap); /* pre: held */
 void ca_pages_trim(ca_heap *heap);
 /* Just one extent, a small one. */
 bool ca_pages_are_few(const ca_heap *heap);
@@ -222,6 +232,45 @@ typedef struct ca_class_usage {
     uint64_t slab_bytes;   /* pages in slabs */
 } ca_class_usage;
 ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class);
+
+enum { CA_SPARE_NODES = 4 }; /* that there are before pages are taken: a take uses at most 2, a new extent 1 */
+
+CA_INLINE ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align)
+{
+    if (heap->held)
+        ca_pages_let_go(heap);
+    ca_node node = CA_LIKELY(heap->pages.spare >= CA_SPARE_NODES) ? ca_tlsf_alloc(&heap->pages, pages, align) : CA_NODE_NONE;
+    return CA_LIKELY(node) ? node : ca_pages_take_more(heap, pages, align);
+}
+
+/* CA_NODE_NONE: there is none of this size. */
+CA_INLINE ca_node ca_pages_take_held(ca_heap *heap, uint64_t pages)
+{
+    ca_node node = heap->held;
+    if (!node || heap->pages.nodes[node].size != pages)
+        return CA_NODE_NONE;
+    heap->held = CA_NODE_NONE;
+    return node;
+}
+
+/* Used, and between the ends of its extent there are at most free blocks beside it. */
+CA_INLINE bool ca_pages_is_last(const ca_tlsf *tlsf, ca_node node)
+{
+    ca_node prev = tlsf->nodes[node].prev, next = tlsf->nodes[node].next;
+    return (!prev || (!ca_tlsf_is_used(tlsf, prev) && !tlsf->nodes[prev].prev)) && (!next || (!ca_tlsf_is_used(tlsf, next) && !tlsf->nodes[next].next));
+}
+
+CA_INLINE void ca_pages_hold(ca_heap *heap, ca_node node)
+{
+    const ca_tlsf *tlsf = &heap->pages;
+    CA_ASSERT(!heap->held);
+    if (CA_UNLIKELY(ca_heap_setting.decay == 0) || (tlsf->free_total >= tlsf->nodes[node].size && ca_pages_is_last(tlsf, node))) {
+        ca_pages_give(heap, node);
+        return;
+    }
+    tlsf->marks[node] = ca_region_now();
+    heap->held = node;
+}
 
 /* Audits; the owner, or nobody running. */
 bool ca_heap_is_valid(ca_heap *heap, int *which);

@@ -7,6 +7,7 @@
 #include "heap/context.h"
 #include "heap/live.h"
 #include "heap/placement.h"
+#include "heap/remote.h"
 #include "heap/save.h"
 
 static ca_huge_usage huge;
@@ -16,7 +17,7 @@ bool ca_large_is_huge(size_t size, size_t align)
     return ca_pages_for(size) + align / CA_PAGE >= CA_HUGE_PAGES;
 }
 
-static void block_publish(ca_page page, uint32_t tag, uint32_t number)
+CA_INLINE void block_publish(ca_page page, uint32_t tag, uint32_t number)
 {
     ca_page_entry_set(page, tag, number);
     if (ca_heap_setting.check)
@@ -82,33 +83,74 @@ void *ca_huge_alloc(ca_context *context, size_t size, size_t align)
     return huge_alloc(context, CA_LOAD(ca_context_zone(context)), ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
 }
 
-void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
+/* What every large request does on the way: a look at the clock now and then, and what others freed comes home. */
+CA_INLINE void look_around(ca_heap *heap)
 {
-    uint64_t pages = ca_size_max(ca_pages_for(size), 1);
-    uint64_t align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
-    if (ca_large_is_huge(size, align)) {
-        ca_placement_settle(heap);
-        return huge_alloc(heap->target.context, CA_LOAD(&heap->runs.zone), pages, align_pages, zero);
-    }
-    ca_node node = ca_pages_take(heap, pages, align_pages);
-    if (!node)
+    if (CA_UNLIKELY(heap->slow_calls-- == 0))
+        ca_heap_tick(heap);
+    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
+        (void)ca_remote_drain(heap);
+}
+
+/* node CA_NODE_NONE: no memory. */
+CA_INLINE void *large_publish(ca_heap *heap, ca_node node, uint64_t pages)
+{
+    if (CA_UNLIKELY(!node))
         return NULL;
     ca_page page = (ca_page)heap->pages.nodes[node].offset;
     CA_BUMP(&heap->large_pages, pages);
     CA_BUMP(&heap->large_count, 1);
     block_publish(page, heap->tag | CA_TAG_LARGE, node);
-    *zero = ca_region.marks[node] ? 0 : pages * CA_PAGE;
     return ca_region_address(page);
+}
+
+CA_NOINLINE static void *heap_huge_alloc(ca_heap *heap, uint64_t pages, uint64_t align, size_t *zero)
+{
+    ca_placement_settle(heap);
+    return huge_alloc(heap->target.context, CA_LOAD(&heap->runs.zone), pages, align, zero);
+}
+
+void *ca_large_malloc(ca_heap *heap, size_t size)
+{
+    uint64_t pages = ca_pages_for(size);
+    look_around(heap);
+    if (CA_UNLIKELY(pages >= CA_HUGE_PAGES))
+        return heap_huge_alloc(heap, pages, 1, &(size_t){0});
+    ca_node node = ca_pages_take_held(heap, pages);
+    return large_publish(heap, CA_LIKELY(node) ? node : ca_pages_take(heap, pages, 1), pages);
+}
+
+void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
+{
+    uint64_t pages = ca_size_max(ca_pages_for(size), 1), align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
+    look_around(heap);
+    if (ca_large_is_huge(size, align))
+        return heap_huge_alloc(heap, pages, align_pages, zero);
+    ca_node node = align_pages == 1 ? ca_pages_take_held(heap, pages) : CA_NODE_NONE;
+    if (!node)
+        node = ca_pages_take(heap, pages, align_pages);
+    *zero = node && !ca_region.marks[node] ? pages * CA_PAGE : 0;
+    return large_publish(heap, node, pages);
+}
+
+static CA_NOINLINE void free_after_held(ca_heap *heap, ca_page page)
+{
+    ca_pages_let_go(heap);
+    ca_large_free(heap, page);
 }
 
 void ca_large_free(ca_heap *heap, ca_page page)
 {
+    if (CA_UNLIKELY(heap->held)) { /* a call of its own: nothing is to be saved here then */
+        free_after_held(heap, page);
+        return;
+    }
     ca_page_entry *entry = &ca_region.entries[page];
     ca_node node = entry->number;
     CA_STORE(&heap->large_pages, heap->large_pages - heap->pages.nodes[node].size);
     CA_STORE(&heap->large_count, heap->large_count - 1);
     CA_STORE(&entry->tag, 0);
-    ca_pages_give(heap, node);
+    ca_pages_hold(heap, node);
 }
 
 size_t ca_large_size(ca_page page)
@@ -160,6 +202,8 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size)
     uint64_t before = heap->pages.nodes[node].size, pages = ca_pages_for(size);
     if (pages == before)
         return true;
+    if (heap->held)
+        ca_pages_let_go(heap); /* it may lie behind the block */
     heap->pages.marks[node] = ca_region_now(); /* of what a shrink cuts off */
     if (!ca_region_feed_nodes(&heap->pages, 1, &heap->node_batches) ||
         !ca_tlsf_resize(&heap->pages, node, pages, NULL))

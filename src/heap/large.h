@@ -5,7 +5,9 @@
 
 #include "heap/heap.h"
 
-/* size > CA_SMALL_MAX or align > CA_PAGE. NULL: no memory. The block is live. *zero: how many bytes at the end are known to be zero. */
+/* size > CA_SMALL_MAX. NULL: no memory. The block is live, and aligned to a page. */
+void *ca_large_malloc(ca_heap *heap, size_t size);
+/* The same for any alignment, and then for any size. *zero: how many bytes at the end are known to be zero. */
 void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero);
 /* The block of the heap that starts at page; it is not live any more. */
 void ca_large_free(ca_heap *heap, ca_page page);

@@ -8,7 +8,6 @@
 #include "heap/save.h"
 
 enum {
-    SPARE_NODES = 4,   /* a take uses at most 2, a new extent 1 */
     PURGE_LOOKS = 5,   /* free blocks and bins that one tick looks at */
     PURGE_MOST = 4
 };
@@ -68,15 +67,16 @@ static void extent_give(ca_heap *heap, ca_node node)
     ca_region_give(page, &heap->runs);
 }
 
-static bool nodes_ready(ca_heap *heap)
+static bool nodes_feed(ca_heap *heap)
 {
-    return CA_LIKELY(heap->pages.spare >= SPARE_NODES) ||
-           ca_region_feed_nodes(&heap->pages, SPARE_NODES, &heap->node_batches);
+    return ca_region_feed_nodes(&heap->pages, CA_SPARE_NODES, &heap->node_batches);
 }
 
 ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages)
 {
-    if (!nodes_ready(heap))
+    if (heap->held)
+        ca_pages_let_go(heap);
+    if (!nodes_feed(heap))
         return CA_NODE_NONE;
     ca_node node = CA_NODE_NONE;
     heap->pages.scan_limit = 0;
@@ -91,20 +91,23 @@ ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_
     return node;
 }
 
-ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align)
+ca_node ca_pages_take_more(ca_heap *heap, uint64_t pages, uint64_t align)
 {
-    if (!nodes_ready(heap))
-        return CA_NODE_NONE;
-    ca_node node = ca_tlsf_alloc(&heap->pages, pages, align);
+    ca_node node = CA_NODE_NONE;
+    if (heap->pages.spare < CA_SPARE_NODES) {
+        if (!nodes_feed(heap))
+            return CA_NODE_NONE;
+        node = ca_tlsf_alloc(&heap->pages, pages, align);
+    }
     if (!node && extent_take(heap, pages, align))
         node = ca_tlsf_alloc(&heap->pages, pages, align);
     return node;
 }
 
-void ca_pages_give(ca_heap *heap, ca_node node)
+/* Its mark says since when. */
+static void block_give(ca_heap *heap, ca_node node)
 {
     ca_tlsf *tlsf = &heap->pages;
-    tlsf->marks[node] = ca_region_now();
     if (CA_UNLIKELY(ca_heap_setting.decay == 0)) /* before it is merged, so that a page goes back once */
         ca_region_purge_block(tlsf, node);
     node = ca_tlsf_free(tlsf, node);
@@ -113,9 +116,26 @@ void ca_pages_give(ca_heap *heap, ca_node node)
         extent_give(heap, node);
 }
 
+void ca_pages_let_go(ca_heap *heap)
+{
+    ca_node node = heap->held;
+    heap->held = CA_NODE_NONE;
+    block_give(heap, node);
+}
+
+void ca_pages_give(ca_heap *heap, ca_node node)
+{
+    if (heap->held)
+        ca_pages_let_go(heap);
+    heap->pages.marks[node] = ca_region_now();
+    block_give(heap, node);
+}
+
 void ca_pages_trim(ca_heap *heap)
 {
     ca_tlsf *tlsf = &heap->pages;
+    if (heap->held)
+        ca_pages_let_go(heap);
     for (unsigned bin = 0; bin < CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS; bin++)
         for (ca_node node = tlsf->bins[bin], next; node; node = next) {
             next = tlsf->nodes[node].next_free;
@@ -155,6 +175,8 @@ void ca_heap_tick(ca_heap *heap)
     heap->slow_calls = CA_TICK_CALLS;
     if (!ca_region_tick())
         return;
+    if (heap->held) /* what waits for its decay is looked at */
+        ca_pages_let_go(heap);
     if (!ca_region_purge_tlsf(&heap->pages, &heap->purge_cursor, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST))
         ca_region_purge(CA_LOAD(&heap->runs.zone), ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
     if (CA_UNLIKELY(CA_LOAD(&heap->runs.zone) != NULL)) /* it may be nobody's by now */

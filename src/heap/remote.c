@@ -127,23 +127,40 @@ static uint32_t magazine_new(ca_heap *home, uint32_t tag, uint32_t generation)
     return number;
 }
 
-void ca_remote_free(ca_heap *home, uint32_t tag, uint32_t generation, void *p)
+/* Into an empty box. Alone: without a box, sent at once. */
+CA_NOINLINE static void box_begin(ca_heap *home, ca_outbox *box, bool alone, uint32_t tag, uint32_t generation, void *p)
 {
-    bool direct = !home || !home->outboxes;
-    ca_outbox *box = direct ? &(ca_outbox){0, 0} : &home->outboxes[outbox_of(tag)];
-    if (box->tag != tag || ca_magazine_at(box->magazine)->generation != generation) {
-        if (box->magazine)
-            magazine_send(box->magazine);
-        box->magazine = magazine_new(home, tag, generation);
-        box->tag = box->magazine ? tag : 0;
-    }
+    if (box->magazine)
+        magazine_send(box->magazine);
+    box->magazine = magazine_new(home, tag, generation);
+    box->tag = box->magazine ? tag : 0;
     if (CA_UNLIKELY(!box->magazine)) { /* no memory even for a magazine: the block is lost, and counted */
         __atomic_fetch_add(&ca_remote_lost, 1, __ATOMIC_RELAXED);
         return;
     }
     ca_magazine *m = ca_magazine_at(box->magazine);
     m->slot[++m->count] = p;
-    if (m->count >= tag_capacity(tag) || direct) {
+    if (alone || tag_capacity(tag) == 1) {
+        uint32_t full = box->magazine;
+        *box = (ca_outbox){0, 0};
+        magazine_send(full);
+    }
+}
+
+void ca_remote_free(ca_heap *home, uint32_t tag, uint32_t generation, void *p)
+{
+    if (CA_UNLIKELY(!home) || CA_UNLIKELY(!home->outboxes)) {
+        box_begin(home, &(ca_outbox){0, 0}, true, tag, generation, p);
+        return;
+    }
+    ca_outbox *box = &home->outboxes[outbox_of(tag)];
+    ca_magazine *m = ca_magazine_at(box->magazine);
+    if (CA_UNLIKELY(box->tag != tag) || CA_UNLIKELY(m->generation != generation)) {
+        box_begin(home, box, false, tag, generation, p);
+        return;
+    }
+    m->slot[++m->count] = p;
+    if (CA_UNLIKELY(m->count == tag_capacity(tag))) {
         uint32_t full = box->magazine;
         *box = (ca_outbox){0, 0};
         magazine_send(full);

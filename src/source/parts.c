@@ -223,11 +223,9 @@ ca_part *ca_part_of(ca_page page)
     return map ? part_at(CA_LOAD(&map[unit_of(page)])) : &table.first;
 }
 
-void *ca_region_address(ca_page page)
+void *ca_region_address_far(ca_page page)
 {
-    const ca_part *p = &table.first;
-    if (CA_UNLIKELY(page >= p->pages))
-        p = ca_part_of(page);
+    const ca_part *p = page < table.first.pages ? &table.first : ca_part_of(page);
     return (void *)(p->base + (uintptr_t)(page - p->first) * CA_PAGE);
 }
 

@@ -40,7 +40,6 @@ _Static_assert(sizeof(ca_zone) <= CA_ZONE_RECORD, "a zone is one record");
 static struct {
     ca_zone first;
     uint64_t most;   /* pages */
-    uint32_t now;
     bool at_once;    /* what is given goes back to its source */
     bool closed;     /* renewing failed somewhere: memory that is marked as moved may not be usable */
     uint64_t purged; /* bytes; any thread */
@@ -92,7 +91,7 @@ static bool region_start(uint64_t pages)
 {
     ca_part *part = ca_part_first();
     region.most = pages;
-    region.now = CA_MARK_OFFERED + 1;
+    ca_region.now = CA_MARK_OFFERED + 1;
     zone_init(&region.first, ca_region.source);
     region.first.parts = part;
     region.first.all = part->pages;
@@ -309,7 +308,7 @@ static bool zone_extend(ca_zone *zone, uint64_t pages)
     CA_ASSERT(node);
     if (zone->source->flags & CTXALLOC_SOURCE_DIRTY) {
         part->touched = part->pages;
-        ca_region.marks[node] = CA_LOAD(&region.now);
+        ca_region.marks[node] = ca_region_now();
     }
     return true;
 }
@@ -466,7 +465,7 @@ static void run_give(ca_zone *zone, ca_page page)
     ca_node node = run_node(page);
     zone->given -= zone->free.nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
-        ca_region.marks[node] = CA_LOAD(&region.now);
+        ca_region.marks[node] = ca_region_now();
     if (CA_UNLIKELY(region.at_once)) /* before it is merged, so that a page is asked for once */
         ca_region_purge_block(&zone->free, node);
     ca_tlsf_free(&zone->free, node);
@@ -639,7 +638,7 @@ static bool run_resize(ca_zone *zone, ca_node node, uint64_t pages)
     ca_tlsf *tlsf = &zone->free;
     uint64_t before = tlsf->nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
-        ca_region.marks[node] = CA_LOAD(&region.now); /* of what a shrink cuts off */
+        ca_region.marks[node] = ca_region_now(); /* of what a shrink cuts off */
     if (!ca_tlsf_resize(tlsf, node, pages, NULL))
         return false;
     const ca_tlsf_node *n = &tlsf->nodes[node];
@@ -696,17 +695,12 @@ void ca_region_lose(ca_page page, ca_run_list *list)
 
 /* --- giving back ------------------------------------------------------------------------------------------- */
 
-uint32_t ca_region_now(void)
-{
-    return CA_LOAD(&region.now);
-}
-
 bool ca_region_tick(void)
 {
     uint32_t now = (uint32_t)(ca_os_milliseconds() >> CLOCK_SHIFT) | 1;
-    if (now == CA_LOAD(&region.now))
+    if (now == ca_region_now())
         return false;
-    CA_STORE(&region.now, now);
+    CA_STORE(&ca_region.now, now);
     return true;
 }
 
@@ -732,7 +726,7 @@ static bool block_purge(ca_tlsf *tlsf, ca_node node)
     } else if (moved || source->purge(source, at, bytes)) {
         __atomic_fetch_add(&region.purged, bytes, __ATOMIC_RELAXED);
     } else {
-        tlsf->marks[node] = source->flags & CTXALLOC_SOURCE_LAZY ? CA_MARK_OFFERED : CA_LOAD(&region.now);
+        tlsf->marks[node] = source->flags & CTXALLOC_SOURCE_LAZY ? CA_MARK_OFFERED : ca_region_now();
     }
     return true;
 }
@@ -759,7 +753,7 @@ void ca_region_clear(ca_page page, ca_page pages)
 unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most)
 {
     const unsigned all = tlsf->levels * CA_BIN_SECOND_LEVELS;
-    uint32_t now = CA_LOAD(&region.now), ticks = age >> CLOCK_SHIFT;
+    uint32_t now = ca_region_now(), ticks = age >> CLOCK_SHIFT;
     unsigned done = 0;
     for (unsigned seen = 0; seen < all && looks && done < most; looks--) { /* once round at most */
         for (ca_node node = tlsf->bins[*cursor]; node && looks > 1 && done < most; node = tlsf->nodes[node].next_free, looks--)

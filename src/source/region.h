@@ -11,7 +11,7 @@
  * memory comes from unless somebody asks for another.  A further zone's parts are *far*, anywhere in the address space, or *inner*, runs of the first range, where malloc
  * and free keep their fast paths.
  *
- * Threads: ca_region is constant after ca_region_init, but for `granules`; the calls here lock: each zone has a lock, which is held while its source is called.
+ * Threads: ca_region is constant after ca_region_init, but for `granules` and `now`; the calls here lock: each zone has a lock, which is held while its source is called.
  * An entry is written by the heap that owns the page; a live word by that heap's current thread.
  */
 #ifndef CA_SOURCE_REGION_H
@@ -67,6 +67,7 @@ typedef struct ca_region_t {
     ca_pool slabs, magazines, heaps, outboxes, contexts, chunks, zones;
     ca_run_record *runs; /* one a chunk of CA_CHUNK pages: of the run that starts there */
     uint32_t *marks;   /* one a TLSF node: when its pages were last used, 0: they read as zero */
+    uint32_t now;      /* the time as a mark, as ca_region_tick last saw it */
 } ca_region_t;
 
 extern ca_region_t ca_region;
@@ -138,7 +139,11 @@ void ca_region_lose(ca_page page, ca_run_list *list);
 void ca_region_clear(ca_page page, ca_page pages);
 
 /* The current time as a mark, never 0. Cheap: changed by ca_region_tick. */
-uint32_t ca_region_now(void);
+CA_INLINE uint32_t ca_region_now(void)
+{
+    return CA_LOAD(&ca_region.now);
+}
+
 /* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs and bins,
  * going round, and gives back no more than `most` (a system call each). */
 void ca_region_purge(ca_zone *zone, uint32_t age, unsigned looks, unsigned most);
@@ -156,7 +161,7 @@ bool ca_region_tick(void);
 /* Nodes for a TLSF of pages: true when at least `spare` are there. `batches` links the records for ca_region_drop_nodes. */
 bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches);
 
-void *ca_region_address(ca_page page);
+void *ca_region_address_far(ca_page page); /* of any page */
 /* Number of the page at which the region begins in the address space, which alignments of pages count from. */
 uint64_t ca_region_bias(void);
 bool ca_region_has_page(ca_page page); /* a number in use: committed */
@@ -196,6 +201,13 @@ CA_INLINE ca_granule ca_region_granule(const void *p)
 {
     ca_granule g = ((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT;
     return CA_LIKELY(g < CA_LOAD(&ca_region.granules)) ? g : ca_region_granule_far((uintptr_t)p);
+}
+
+CA_INLINE void *ca_region_address(ca_page page)
+{
+    if (CA_UNLIKELY((ca_granule)page << (CA_PAGE_SHIFT - CA_GRANULE_SHIFT) >= CA_LOAD(&ca_region.granules)))
+        return ca_region_address_far(page);
+    return (void *)(ca_region.base + (uintptr_t)page * CA_PAGE);
 }
 
 CA_INLINE ca_page ca_granule_page(ca_granule g)

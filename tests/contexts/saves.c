@@ -484,6 +484,45 @@ static void n5_a_frozen_context_keeps_its_savepoints(void **state) {
     }
 }
 
+/* The heap keeps the large block freed last for the next request of its size: not beyond a save, a restore or a reset. */
+static void n5_a_large_block_freed_last_is_as_it_was(void **state) {
+    (void)state;
+    enum { BYTES = 100000 };
+    ctxalloc_context *context = CREATE(.name = "held");
+    ctxalloc_savepoint_t savepoint;
+    picture now = {.count = 0};
+    assert_non_null(ctxalloc_switch(context));
+    add(&now, malloc(BYTES), BYTES);
+    add(&now, malloc(BYTES), BYTES);
+    free(malloc(BYTES));
+    assert_int_equal(ctxalloc_save(context, &savepoint), 0);
+    for (int i = 0; i < 3; i++) {
+        add(&now, malloc(BYTES), BYTES);
+        free(now.items[0].p);
+        free(now.items[1].p);
+        now.count = 2;
+        assert_int_equal(ctxalloc_restore(context, &savepoint), 0);
+        assert_is(context, &now);
+        void *p = malloc(BYTES), *q = malloc(BYTES); /* nobody's, though two of these were freed */
+        for (size_t k = 0; k < 2; k++)
+            assert_true(p != now.items[k].p && q != now.items[k].p);
+        memset(p, 0x33, BYTES);
+        memset(q, 0x44, BYTES);
+        for (size_t k = 0; k < 2; k++)
+            assert_true(payload_holds(now.items[k].p, BYTES, now.items[k].seed));
+    }
+    assert_int_equal(ctxalloc_savepoint_drop(context, &savepoint), 0);
+    free(malloc(BYTES));
+    assert_int_equal(ctxalloc_reset(context), 0);
+    void *p = malloc(BYTES), *q = malloc(BYTES);
+    assert_true(p && q && p != q);
+    assert_live_blocks(context, 2);
+    free(p);
+    free(q);
+    assert_non_null(ctxalloc_switch(CTXALLOC_GLOBAL));
+    assert_int_equal(ctxalloc_destroy(context), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(n5_restore_puts_blocks_and_bytes_back),
@@ -495,6 +534,7 @@ int main(void) {
         TEST(n5_blocks_that_other_threads_got_are_saved_too),
         TEST(n5_frees_on_their_way_are_void_after_a_restore),
         TEST(n5_calloc_after_a_restore_gives_zeros),
+        TEST(n5_a_large_block_freed_last_is_as_it_was),
         TEST(n5_random_work_against_copies),
         TEST(n5_a_frozen_context_keeps_its_savepoints),
     };

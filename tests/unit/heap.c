@@ -134,6 +134,69 @@ static void large_blocks_are_resized_in_place(void **state)
     assert_gone(heap);
 }
 
+/* The run freed last waits for a request of as many pages, and for nothing else. */
+static void a_large_block_comes_back_to_who_asks_for_as_much(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    void *keep = ca_heap_malloc(heap, 40000), *p = ca_heap_malloc(heap, 100000);
+    assert_true(keep && p);
+    memset(p, 0xff, 100000);
+    assert_true(face_free(heap, p) && heap->held && face_is_valid(heap));
+    assert_true(!face_is_live(p) && face_tag(p) == 0 && usage_of(heap).large_count == 1);
+    assert_ptr_equal(ca_heap_malloc(heap, 100001 - CA_PAGE / 2), p); /* 25 pages, too */
+    assert_true(!heap->held && face_is_live(p) && usage_of(heap).large_count == 2);
+    assert_true(face_free(heap, p) && heap->held);
+    unsigned char *zero = ca_heap_calloc(heap, 100000);
+    assert_ptr_equal(zero, p);
+    for (size_t i = 0; i < 100000; i++)
+        assert_int_equal(zero[i], 0);
+    assert_true(face_free(heap, p) && face_free(heap, keep));
+    assert_gone(heap);
+    assert_true(!heap->held);
+}
+
+/* Neighbours merge whatever was freed last: three thirds are one block again, without another extent. */
+static void what_is_held_is_merged_before_pages_are_looked_for(void **state)
+{
+    (void)state;
+    enum { THIRD = 16 * CA_PAGE };
+    ca_heap *heap = heap_new();
+    char *all = ca_heap_malloc(heap, 3 * THIRD);
+    assert_non_null(all);
+    assert_true(face_free(heap, all));
+    uint64_t extents = usage_of(heap).extent_bytes;
+    for (unsigned last = 0; last < 3; last++) {
+        char *p[3];
+        for (unsigned i = 0; i < 3; i++)
+            assert_non_null(p[i] = ca_heap_malloc(heap, THIRD));
+        assert_true(face_free(heap, p[(last + 1) % 3]) && face_free(heap, p[(last + 2) % 3]) && face_free(heap, p[last]));
+        assert_true(face_is_valid(heap));
+        assert_ptr_equal(ca_heap_malloc(heap, 3 * THIRD), all);
+        assert_true(usage_of(heap).extent_bytes == extents && face_is_valid(heap));
+        assert_true(face_free(heap, all));
+    }
+    char *p = ca_heap_malloc(heap, THIRD), *q = ca_heap_malloc(heap, THIRD); /* growing in place finds it, too */
+    assert_true(p == all && q == all + THIRD && face_free(heap, q) && heap->held);
+    assert_true(ca_large_resize(heap, face_page(p), 2 * THIRD) && !heap->held && face_is_valid(heap));
+    assert_true(face_free(heap, p));
+    assert_gone(heap);
+}
+
+/* An empty extent that the heap does not need goes at once, as if nothing was ever held. */
+static void an_extent_does_not_stay_for_the_block_freed_last(void **state)
+{
+    (void)state;
+    enum { SIZE = 300 * CA_PAGE };
+    ca_heap *heap = heap_new();
+    char *p = ca_heap_malloc(heap, SIZE), *q = ca_heap_malloc(heap, SIZE);
+    assert_true(p && q);
+    uint64_t both = usage_of(heap).extent_bytes;
+    assert_true(face_free(heap, p) && face_free(heap, q));
+    assert_true(usage_of(heap).extent_bytes < both && usage_of(heap).extent_bytes >= SIZE);
+    assert_gone(heap);
+}
+
 static void huge_blocks_are_the_regions(void **state)
 {
     (void)state;
@@ -278,6 +341,9 @@ int main(void)
         cmocka_unit_test(calloc_is_zero_also_for_recycled_memory),
         cmocka_unit_test(alignments_up_to_16_mib),
         cmocka_unit_test(large_blocks_are_resized_in_place),
+        cmocka_unit_test(a_large_block_comes_back_to_who_asks_for_as_much),
+        cmocka_unit_test(what_is_held_is_merged_before_pages_are_looked_for),
+        cmocka_unit_test(an_extent_does_not_stay_for_the_block_freed_last),
         cmocka_unit_test(huge_blocks_are_the_regions),
         cmocka_unit_test(what_cannot_be_had_is_null),
         cmocka_unit_test(random_operations),

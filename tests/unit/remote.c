@@ -49,6 +49,23 @@ static void a_full_outbox_is_sent_and_a_flush_sends_the_rest(void **state)
     assert_true(ca_region_get_usage().given == 0);
 }
 
+/* Large blocks that one heap gives and others free come home, whichever call asks for the next one. */
+static void what_others_free_is_used_again_by_every_call(void **state)
+{
+    (void)state;
+    enum { BYTES = 100000 };
+    ca_heap *a = ca_heap_adopt(NULL, 0), *b = ca_heap_adopt(NULL, 0);
+    assert_true(a && b);
+    for (int i = 0; i < COUNT; i++) {
+        void *p = i < COUNT / 2 ? ca_heap_calloc(a, BYTES) : ca_heap_memalign(a, (size_t)2 * CA_PAGE, BYTES);
+        assert_non_null(p);
+        assert_true(face_free(b, p));
+    }
+    assert_true(usage_of(a).extent_bytes <= 16 * BYTES);
+    ca_heap_abandon(a);
+    ca_heap_abandon(b);
+}
+
 static void an_abandoned_heap_takes_frees_and_is_adopted(void **state)
 {
     (void)state;
@@ -140,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_outbox_is_sent_and_a_flush_sends_the_rest),
+        cmocka_unit_test(what_others_free_is_used_again_by_every_call),
         cmocka_unit_test(an_abandoned_heap_takes_frees_and_is_adopted),
         cmocka_unit_test(two_threads),
     };

@@ -574,7 +574,7 @@ CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead
 static void extent_drop(ca_heap *heap, ca_page first, uint32_t dead)
 {
     const ca_tlsf *tlsf = &heap->pages;
-    for (ca_node node = ca_region.runs[first >> CA_CHUNK_SHIFT].head; node; node = tlsf->nodes[node].next)
+    for (ca_node node = ca_run_at(first >> CA_CHUNK_SHIFT)->head; node; node = tlsf->nodes[node].next)
         if (ca_tlsf_is_used(tlsf, node))
             (void)block_drop(heap, &tlsf->nodes[node], dead);
 }
@@ -583,7 +583,7 @@ static void extent_drop(ca_heap *heap, ca_page first, uint32_t dead)
 static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
 {
     ca_tlsf *tlsf = &heap->pages;
-    for (ca_node node = ca_region.runs[first >> CA_CHUNK_SHIFT].head; node; node = tlsf->nodes[node].next)
+    for (ca_node node = ca_run_at(first >> CA_CHUNK_SHIFT)->head; node; node = tlsf->nodes[node].next)
         if (ca_tlsf_is_used(tlsf, node)) {
             ca_page page = (ca_page)tlsf->nodes[node].offset, pages = block_drop(heap, &tlsf->nodes[node], dead);
             if (ca_heap_setting.check)

@@ -11,13 +11,6 @@
 #define FACE(name) ca_face_##name
 #endif
 
-/* Whether what the C library hands out is ours, too: in the shared library. */
-#if CA_INTERPOSE && defined PIC
-#define CA_FACE_LIBC 1
-#else
-#define CA_FACE_LIBC 0
-#endif
-
 #define EXPORT __attribute__((visibility("default")))
 
 #include "base/base.h"

@@ -6,16 +6,18 @@
  * Strings and lines that it allocates for its caller are to be the context's all the same. So the functions that do that are here; by them the program's calls are told from the C library's own.
  * Structures with a function of their own to free them (fopen, opendir, getaddrinfo, regcomp, glob, scandir) stay global.
  *
- * In the archive there are no such functions: in a static program nothing lies behind them. There, and where the pointers are not found, only the buffers of streams are kept out of contexts, see front/fast.h.
+ * Where the C library's pointers are not found (a static program has none) nothing is global but the buffers of streams, see front/fast.h.
  */
 #undef _FORTIFY_SOURCE /* the headers' own definitions, inline, are not wanted where the functions are made */
 #ifndef __NO_INLINE__
 #define __NO_INLINE__ 1
 #endif
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -23,13 +25,22 @@
 #include "front/fast.h"
 #include "preload/face.h"
 
-#if CA_FACE_LIBC
+bool ca_face_libc_is_led; /* here, so that whoever leads it has these functions linked, too */
+
+#if CA_INTERPOSE
+
+/* In the archive a program's own functions of these names go first, as they do before the C library's. */
+#ifdef PIC
+#define FUNCTION EXPORT
+#else
+#define FUNCTION EXPORT __attribute__((weak))
+#endif
 
 /* glibc's, for programs that were compiled with _FORTIFY_SOURCE, or long ago. */
-EXPORT char *__strdup(const char *s);
-EXPORT char *__strndup(const char *s, size_t most);
-EXPORT int __vasprintf_chk(char **out, int flag, const char *format, va_list arguments);
-EXPORT int __asprintf_chk(char **out, int flag, const char *format, ...);
+FUNCTION char *__strdup(const char *s);
+FUNCTION char *__strndup(const char *s, size_t most);
+FUNCTION int __vasprintf_chk(char **out, int flag, const char *format, va_list arguments);
+FUNCTION int __asprintf_chk(char **out, int flag, const char *format, ...);
 
 /* Whether the C library's answer is a block of its own, and is to be the context's. */
 CA_INLINE bool is_moved(void)
@@ -45,17 +56,17 @@ static void *copy(const void *from, size_t bytes)
     return p ? memcpy(p, from, bytes) : NULL;
 }
 
-EXPORT char *strdup(const char *s)
+FUNCTION char *strdup(const char *s)
 {
     return copy(s, strlen(s) + 1);
 }
 
-EXPORT char *__strdup(const char *s)
+FUNCTION char *__strdup(const char *s)
 {
     return strdup(s);
 }
 
-EXPORT char *strndup(const char *s, size_t most)
+FUNCTION char *strndup(const char *s, size_t most)
 {
     size_t length = strnlen(s, most);
     char *p = malloc(length + 1);
@@ -65,23 +76,122 @@ EXPORT char *strndup(const char *s, size_t most)
     return memcpy(p, s, length);
 }
 
-EXPORT char *__strndup(const char *s, size_t most)
+FUNCTION char *__strndup(const char *s, size_t most)
 {
     return strndup(s, most);
 }
 
-EXPORT wchar_t *wcsdup(const wchar_t *s)
+FUNCTION wchar_t *wcsdup(const wchar_t *s)
 {
     return copy(s, (wcslen(s) + 1) * sizeof *s);
 }
 
 /* --- the C library's answers, moved into the context --------------------------------------------------------------- */
 
-static void *next_function(void **known, const char *name)
+#ifdef PIC
+#define PLAIN(name) NULL
+#else
+
+/* A static program has no functions behind ours; what they are made of it has. */
+int __vsnprintf_chk(char *out, size_t size, int flag, size_t room, const char *format, va_list arguments);
+char *__realpath_chk(const char *path, char *buffer, size_t room);
+char *__getcwd_chk(char *buffer, size_t size, size_t room);
+
+static int plain___vasprintf_chk(char **out, int flag, const char *format, va_list arguments)
+{
+    char text[256];
+    va_list again;
+    va_copy(again, arguments);
+    int length = __vsnprintf_chk(text, sizeof text, flag, sizeof text, format, arguments);
+    size_t size = (size_t)length + 1;
+    *out = length < 0 ? NULL : malloc(size);
+    if (*out && size <= sizeof text)
+        memcpy(*out, text, size);
+    else if (*out)
+        length = __vsnprintf_chk(*out, size, flag, size, format, again);
+    va_end(again);
+    return *out ? length : -1;
+}
+
+static int plain_vasprintf(char **out, const char *format, va_list arguments)
+{
+    return plain___vasprintf_chk(out, 0, format, arguments);
+}
+
+/* Room for `bytes` in a line. */
+static bool line_reserve(char **line, size_t *size, size_t bytes)
+{
+    if (*line && bytes <= *size)
+        return true;
+    size_t room = *line && *size > 60 ? *size * 2 : 120;
+    room = room < bytes ? bytes : room;
+    char *p = realloc(*line, room);
+    if (!p)
+        return false;
+    *line = p;
+    *size = room;
+    return true;
+}
+
+/* From the stream's buffer, piece by piece. */
+static ssize_t plain___getdelim(char **line, size_t *size, int delimiter, FILE *f)
+{
+    if (!line || !size) {
+        errno = EINVAL;
+        return -1;
+    }
+    size_t length = 0;
+    bool done = false, refused = false;
+    flockfile(f);
+    while (!done && !refused && getc_unlocked(f) != EOF) {
+        const char *from = --f->_IO_read_ptr; /* back to the first one of what is there now */
+        size_t there = (size_t)(f->_IO_read_end - from);
+        const char *end = memchr(from, delimiter, there);
+        done = end;
+        there = end ? (size_t)(end - from) + 1 : there;
+        refused = !line_reserve(line, size, length + there + 1);
+        if (!refused) {
+            memcpy(*line + length, from, there);
+            f->_IO_read_ptr += there;
+            (*line)[length += there] = 0;
+        }
+    }
+    funlockfile(f);
+    return length && !refused ? (ssize_t)length : -1;
+}
+
+static char *plain_realpath(const char *path, char *buffer)
+{
+    return __realpath_chk(path, buffer, SIZE_MAX);
+}
+
+static char *plain_canonicalize_file_name(const char *path)
+{
+    return plain_realpath(path, NULL);
+}
+
+static char *plain_getcwd(char *buffer, size_t size)
+{
+    return __getcwd_chk(buffer, size, SIZE_MAX);
+}
+
+static char *plain_get_current_dir_name(void)
+{
+    const char *name = getenv("PWD");
+    struct stat named, here;
+    bool right = name && stat(name, &named) == 0 && stat(".", &here) == 0 && named.st_dev == here.st_dev && named.st_ino == here.st_ino;
+    return right ? strdup(name) : plain_getcwd(NULL, 0);
+}
+
+#define PLAIN(name) ((void *)(uintptr_t)plain_##name)
+#endif
+
+static void *next_function(void **known, const char *name, void *plain)
 {
     void *function = CA_LOAD(known);
     if (CA_UNLIKELY(!function)) {
         function = ca_next_symbol(name);
+        function = function ? function : plain;
         CA_CHECK(function, "a function of the C library is not there");
         CA_STORE(known, function);
     }
@@ -91,7 +201,7 @@ static void *next_function(void **known, const char *name)
 #define NEXT(name)                                                            \
     ({                                                                        \
         static void *known;                                                   \
-        (__typeof__(&name))(uintptr_t)next_function(&known, #name);           \
+        (__typeof__(&name))(uintptr_t)next_function(&known, #name, PLAIN(name)); \
     })
 
 static void *moved(void *p, size_t bytes)
@@ -116,17 +226,17 @@ static int printed(char **out, int length)
     return *out ? length : -1;
 }
 
-EXPORT int vasprintf(char **out, const char *format, va_list arguments)
+FUNCTION int vasprintf(char **out, const char *format, va_list arguments)
 {
     return printed(out, NEXT(vasprintf)(out, format, arguments));
 }
 
-EXPORT int __vasprintf_chk(char **out, int flag, const char *format, va_list arguments)
+FUNCTION int __vasprintf_chk(char **out, int flag, const char *format, va_list arguments)
 {
     return printed(out, NEXT(__vasprintf_chk)(out, flag, format, arguments));
 }
 
-EXPORT int asprintf(char **out, const char *format, ...)
+FUNCTION int asprintf(char **out, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -135,9 +245,9 @@ EXPORT int asprintf(char **out, const char *format, ...)
     return length;
 }
 
-EXPORT int __asprintf(char **out, const char *format, ...) __attribute__((alias("asprintf")));
+FUNCTION int __asprintf(char **out, const char *format, ...) __attribute__((alias("asprintf")));
 
-EXPORT int __asprintf_chk(char **out, int flag, const char *format, ...)
+FUNCTION int __asprintf_chk(char **out, int flag, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -160,43 +270,41 @@ static bool line_begin(char **line, size_t *size)
     return true;
 }
 
-EXPORT ssize_t __getdelim(char **line, size_t *size, int delimiter, FILE *stream)
+FUNCTION ssize_t __getdelim(char **line, size_t *size, int delimiter, FILE *stream)
 {
     return line_begin(line, size) ? NEXT(__getdelim)(line, size, delimiter, stream) : -1;
 }
 
-EXPORT ssize_t getdelim(char **line, size_t *size, int delimiter, FILE *stream)
+FUNCTION ssize_t getdelim(char **line, size_t *size, int delimiter, FILE *stream)
 {
     return __getdelim(line, size, delimiter, stream);
 }
 
-EXPORT ssize_t getline(char **line, size_t *size, FILE *stream)
+FUNCTION ssize_t getline(char **line, size_t *size, FILE *stream)
 {
     return __getdelim(line, size, '\n', stream);
 }
 
-EXPORT char *realpath(const char *path, char *buffer)
+FUNCTION char *realpath(const char *path, char *buffer)
 {
     char *p = NEXT(realpath)(path, buffer);
     return buffer ? p : moved_string(p);
 }
 
-EXPORT char *canonicalize_file_name(const char *path)
+FUNCTION char *canonicalize_file_name(const char *path)
 {
     return moved_string(NEXT(canonicalize_file_name)(path));
 }
 
-EXPORT char *getcwd(char *buffer, size_t size)
+FUNCTION char *getcwd(char *buffer, size_t size)
 {
     char *p = NEXT(getcwd)(buffer, size);
     return buffer || !p ? p : moved(p, size ? size : strlen(p) + 1);
 }
 
-EXPORT char *get_current_dir_name(void)
+FUNCTION char *get_current_dir_name(void)
 {
     return moved_string(NEXT(get_current_dir_name)());
 }
 
-#else
-typedef int ca_libc_none; /* a translation unit is not empty */
 #endif

@@ -66,7 +66,7 @@ static bool is_ours(const void *known)
     return ours;
 }
 
-bool ca_face_begun, ca_face_libc_is_led;
+bool ca_face_begun;
 
 /* Two threads: the second one's contexts may be made before the first has done it, and stay slower. */
 CA_COLD void ca_face_begin(void)
@@ -78,7 +78,7 @@ CA_COLD void ca_face_begin(void)
     enum { COUNT = sizeof keepers / sizeof *keepers };
     if (!is_ours(keepers[0].from))
         return;
-    bool loader = ca_os_divert_loader(keepers, COUNT), libc = CA_FACE_LIBC && ca_os_divert_library((const void *)ca_outsiders.stdio, keepers, COUNT);
+    bool loader = ca_os_divert_loader(keepers, COUNT), libc = ca_os_divert_library(ca_next_symbol("_IO_file_doallocate"), keepers, COUNT);
     CA_STORE(&ca_face_libc_is_led, libc);
     CA_STORE(&ca_heap_setting.trusted_end, !loader ? 0 : libc ? CA_FAST_MAX + 1 : CA_STDIO_LEAST);
 }

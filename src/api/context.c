@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "api/run.h"
 #include "base/check.h"
 #include "front/context.h"
 #include "front/fast.h"
@@ -235,36 +236,32 @@ API const char *ctxalloc_name(const ctxalloc_context *handle)
 
 /* --- run --------------------------------------------------------------------------------------------------------- */
 
-/* What ctxalloc_run undoes. Two ways lead there: the compiler's cleanup (return, exception, forced unwinding) and the C library's list of cleanup handlers,
+/* What ctxalloc_run undoes. Two ways lead there: the compiler's cleanup (return, exception, forced unwinding: unwind.c) and the C library's list of cleanup handlers,
  * which longjmp also walks. That list is the thread's and knows nothing of coroutines, so frames on their stacks stay out of it. */
-typedef struct run_frame {
-    ca_context *before;
-    bool done, listed;
-    struct _pthread_cleanup_buffer buffer;
-} run_frame;
 
 extern void _pthread_cleanup_push(struct _pthread_cleanup_buffer *buffer, void (*routine)(void *), void *arg);
 extern void _pthread_cleanup_pop(struct _pthread_cleanup_buffer *buffer, int execute);
 
 static void frame_restore(void *argument)
 {
-    run_frame *f = argument;
+    ca_run_frame *f = argument;
     if (f->done)
         return;
     f->done = true;
+    f->mark = 0;
     if (!ca_context_switch(f->before))
         ca_die("ctxalloc_run: the context to go back to is current in another thread");
 }
 
-static void frame_leave(run_frame *f)
+void ca_run_leave(ca_run_frame *f)
 {
     if (f->listed && !f->done)
         _pthread_cleanup_pop(&f->buffer, 0);
     frame_restore(f);
 }
 
-/* The bounds of this thread's own stack; asked for once a thread. */
-static bool on_own_stack(const void *p)
+/* Asked for once a thread. */
+uintptr_t ca_run_stack_end(const void *p)
 {
     static __thread struct {
         uintptr_t low, size;
@@ -276,7 +273,7 @@ static bool on_own_stack(const void *p)
         int saved = errno;
         if (pthread_getattr_np(pthread_self(), &attributes)) {
             errno = saved;
-            return false;
+            return 0;
         }
         (void)pthread_attr_getstack(&attributes, &low, &size);
         (void)pthread_attr_destroy(&attributes);
@@ -284,7 +281,7 @@ static bool on_own_stack(const void *p)
         stack.low = (uintptr_t)low;
         stack.size = size;
     }
-    return (uintptr_t)p - stack.low < stack.size;
+    return (uintptr_t)p - stack.low < stack.size ? stack.low + stack.size : 0;
 }
 
 API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
@@ -295,11 +292,12 @@ API void *ctxalloc_run(ctxalloc_context *handle, void *(*fn)(void *), void *arg)
         return fail(EINVAL);
     if (!resolve(handle, &c, &error))
         return fail(error);
-    run_frame frame __attribute__((cleanup(frame_leave))) = {.before = ca_context_current(), .done = true};
-    frame.listed = on_own_stack(&frame);
+    ca_run_frame frame __attribute__((cleanup(ca_run_leave))) = {.before = ca_context_current(), .done = true};
+    frame.listed = ca_run_stack_end(&frame) != 0;
     if (!ca_context_switch(c))
         return fail(busy(c));
     frame.done = false;
+    frame.mark = ca_run_mark(&frame);
     if (frame.listed)
         _pthread_cleanup_push(&frame.buffer, frame_restore, &frame);
     return fn(arg);

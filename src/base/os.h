@@ -130,6 +130,9 @@ enum ca_os_call { CA_OS_RESERVE, CA_OS_COMMIT, CA_OS_PURGE, CA_OS_RENEW, CA_OS_M
 extern const char *const ca_os_call_names[CA_OS_CALLS];
 uint64_t ca_os_refusals(enum ca_os_call call);
 
+/* The page of `p` can be read. Costs a system call. */
+bool ca_os_is_readable(const void *p);
+
 /* The fault injector (CA_FAULTS builds): lets memory calls fail. `after` calls succeed, then one of every
  * `every` fails (every == 1: all from then on; 0: none ever). Returns how many calls were seen so far. */
 uint64_t ca_os_fail(uint64_t after, uint64_t every, bool once);

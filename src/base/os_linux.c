@@ -223,6 +223,15 @@ void ca_os_wake(uint32_t *word, int n)
     KEEP_ERRNO((void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0));
 }
 
+/* The kernel reads the set of signals before it finds that it is not told what to do with it. */
+bool ca_os_is_readable(const void *p)
+{
+    enum { NOTHING_KNOWN = -1, SET_BYTES = 8 };
+    bool readable = false;
+    KEEP_ERRNO(readable = syscall(SYS_rt_sigprocmask, NOTHING_KNOWN, (uintptr_t)p & ~(uintptr_t)(SET_BYTES - 1), NULL, SET_BYTES) == 0 || errno != EFAULT);
+    return readable;
+}
+
 uint64_t ca_os_milliseconds(void)
 {
     struct timespec now = {0, 0};

@@ -1,10 +1,16 @@
 // C++: operator new allocates from the current context, and ctxalloc_run restores when an exception leaves it, with the compiler's runtime shared
 // or in the program itself. Rows CA6 and N2.
+#include <csetjmp>
 #include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
+
+#include <dlfcn.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 #include "include/ctxalloc.h"
 #include "tests/face.h"
@@ -16,6 +22,8 @@
             _Exit(1);                                                         \
         }                                                                     \
     } while (0)
+
+enum { FIBER_STACK = 256 << 10 };
 
 static ctxalloc_context *context;
 
@@ -60,6 +68,69 @@ static void ca6_run_restores_on_an_exception() {
         caught = true;
     }
     CHECK(caught && ctxalloc_current() == CTXALLOC_GLOBAL);
+}
+
+// On a stack that is not the thread's own: another context is current around it, whose frame lies on the thread's stack.
+static ucontext_t thread_side, fiber_side;
+static bool fiber_done;
+
+static void fiber_body() {
+    CHECK(ctxalloc_switch(CTXALLOC_GLOBAL) != nullptr);
+    ca6_run_restores_on_an_exception();
+    fiber_done = true;
+    swapcontext(&fiber_side, &thread_side);
+}
+
+static void *fiber_enter(void *stack) {
+    ctxalloc_context *around = ctxalloc_current();
+    fiber_done = false;
+    CHECK(getcontext(&fiber_side) == 0);
+    fiber_side.uc_stack.ss_sp = stack;
+    fiber_side.uc_stack.ss_size = FIBER_STACK;
+    makecontext(&fiber_side, fiber_body, 0);
+    CHECK(swapcontext(&thread_side, &fiber_side) == 0 && fiber_done);
+    CHECK(ctxalloc_current() == CTXALLOC_GLOBAL && ctxalloc_switch(around) == CTXALLOC_GLOBAL);
+    return stack;
+}
+
+static void ca6_run_restores_on_an_exception_in_a_fiber() {
+    char *stack = static_cast<char *>(mmap(nullptr, FIBER_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    CHECK(stack != MAP_FAILED);
+    ctxalloc_context *around = create(CTXALLOC_LONG);
+    CHECK(ctxalloc_run(around, fiber_enter, stack) == stack && ctxalloc_current() == CTXALLOC_GLOBAL);
+    CHECK(ctxalloc_destroy(around) == 0 && munmap(stack, FIBER_STACK) == 0);
+}
+
+// Frames that were left by a jump lie where the next ones' functions have their variables: they are not taken for live ones.
+static jmp_buf way_out;
+
+static void *jump_deep(void *depth) {
+    uintptr_t n = reinterpret_cast<uintptr_t>(depth);
+    if (n != 0)
+        return ctxalloc_run(n % 2 ? context : CTXALLOC_GLOBAL, jump_deep, reinterpret_cast<void *>(n - 1));
+    longjmp(way_out, 1);
+}
+
+static void *throw_over_what_is_left(void *) {
+    char hole[40000];
+    asm volatile("" : : "r"(hole) : "memory"); // never written
+    throw std::runtime_error("thrown in a context");
+}
+
+static void ca6_frames_left_by_a_jump_are_not_restored_again() {
+    if (setjmp(way_out) == 0)
+        (void)ctxalloc_run(context, jump_deep, reinterpret_cast<void *>(uintptr_t{40}));
+    CHECK(ctxalloc_current() == CTXALLOC_GLOBAL);
+    ctxalloc_context *mine = create(CTXALLOC_LONG);
+    (void)ctxalloc_switch(mine);
+    bool caught = false;
+    try {
+        ctxalloc_run(context, throw_over_what_is_left, nullptr);
+    } catch (const std::runtime_error &) {
+        caught = true;
+    }
+    CHECK(caught && ctxalloc_current() == mine);
+    CHECK(ctxalloc_switch(CTXALLOC_GLOBAL) == mine && ctxalloc_destroy(mine) == 0);
 }
 
 static void *fill(void *argument) {
@@ -109,14 +180,23 @@ static void n3_a_hard_limit_is_bad_alloc() {
 #endif
 }
 
-int main() {
+static void all() {
     for (int lifetime = CTXALLOC_LONG; lifetime <= CTXALLOC_SHORT; lifetime++) {
         context = create(static_cast<enum ctxalloc_lifetime>(lifetime));
         CHECK(context != nullptr);
         ca6_run_restores_on_an_exception();
+        ca6_run_restores_on_an_exception_in_a_fiber();
+        ca6_frames_left_by_a_jump_are_not_restored_again();
         n2_operator_new_allocates_from_the_current_context();
         n3_a_hard_limit_is_bad_alloc();
         CHECK(ctxalloc_destroy(context) == 0);
     }
+}
+
+int main() {
+    all();
+    std::thread(all).join();
+    CHECK(dlopen("libgcc_s.so.1", RTLD_NOW) != nullptr); // as pthread_exit does; it is not what a program with an unwinder of its own unwinds with
+    all();
     return 0;
 }

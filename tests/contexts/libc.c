@@ -1,7 +1,7 @@
 /* The C library's own allocations while a context is current: what it keeps is never the context's, what it hands out is. Rows CA1, CA3 and N2.
  *
  * Each use that keeps something is tried in a child, so that it is the first one of its process.
- * libc_fixed is the same in a program that is not position-independent: there malloc's address, which is taken below, is not the library's, but that of an entry in the program which leads there. */
+ * libc_fixed is the same in a program that is not position-independent: there malloc's address, which is taken below, is not the library's, but that of an entry in the program which leads there. libc_archive has libctxalloc.a in it. */
 #include <dlfcn.h>
 #include <iconv.h>
 #include <libintl.h>

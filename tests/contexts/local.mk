@@ -4,12 +4,19 @@
 if HAVE_CMOCKA
 context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks tests/contexts/saves \
 	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/adopted tests/contexts/numa tests/contexts/libc tests/contexts/libc_fixed
+if INTERPOSE
+context_tests += tests/contexts/libc_archive tests/contexts/libc_archive_fixed
+endif
 else
 context_tests =
 endif
 context_scripts = tests/contexts/limit.sh tests/contexts/unchecked.sh tests/contexts/verdicts/run
-check_PROGRAMS += $(context_tests) tests/contexts/exceptions tests/contexts/limited $(verdict_programs)
-TESTS += $(context_tests) tests/contexts/exceptions $(context_scripts)
+exception_tests = tests/contexts/exceptions
+if INTERPOSE
+exception_tests += tests/contexts/exceptions_static
+endif
+check_PROGRAMS += $(context_tests) $(exception_tests) tests/contexts/limited $(verdict_programs)
+TESTS += $(context_tests) $(exception_tests) $(context_scripts)
 dist_check_SCRIPTS += $(context_scripts)
 
 # -fno-builtin: the compilers know too much of malloc, see tests/face.h.
@@ -24,6 +31,14 @@ tests_contexts_libc_fixed_SOURCES = $(tests_contexts_libc_SOURCES)
 tests_contexts_libc_fixed_CFLAGS = $(tests_contexts_libc_CFLAGS) -fno-pie
 tests_contexts_libc_fixed_LDFLAGS = $(AM_LDFLAGS) -no-pie
 tests_contexts_libc_fixed_LDADD = $(tests_contexts_libc_LDADD)
+tests_contexts_libc_archive_SOURCES = $(tests_contexts_libc_SOURCES)
+tests_contexts_libc_archive_CFLAGS = $(tests_contexts_libc_CFLAGS)
+tests_contexts_libc_archive_LDFLAGS = $(AM_LDFLAGS) -static
+tests_contexts_libc_archive_LDADD = $(tests_contexts_libc_LDADD)
+tests_contexts_libc_archive_fixed_SOURCES = $(tests_contexts_libc_SOURCES)
+tests_contexts_libc_archive_fixed_CFLAGS = $(tests_contexts_libc_fixed_CFLAGS)
+tests_contexts_libc_archive_fixed_LDFLAGS = $(AM_LDFLAGS) -static -no-pie
+tests_contexts_libc_archive_fixed_LDADD = $(tests_contexts_libc_LDADD)
 tests_contexts_engines_SOURCES = tests/contexts/engines.c $(context_headers)
 tests_contexts_engines_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_engines_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
@@ -57,6 +72,11 @@ tests_contexts_adopted_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lp
 tests_contexts_exceptions_SOURCES = tests/contexts/exceptions.cc tests/face.h
 tests_contexts_exceptions_CXXFLAGS = $(AM_CXXFLAGS) -fno-builtin
 tests_contexts_exceptions_LDADD = $(top_builddir)/libctxalloc.la
+# The compiler's runtime in the program: its unwinder is hidden from the library.
+tests_contexts_exceptions_static_SOURCES = $(tests_contexts_exceptions_SOURCES)
+tests_contexts_exceptions_static_CXXFLAGS = $(tests_contexts_exceptions_CXXFLAGS)
+tests_contexts_exceptions_static_LDFLAGS = $(AM_LDFLAGS) -static-libgcc -static-libstdc++
+tests_contexts_exceptions_static_LDADD = $(tests_contexts_exceptions_LDADD)
 tests_contexts_limited_SOURCES = tests/contexts/limited.c tests/face.h
 tests_contexts_limited_CFLAGS = $(AM_CFLAGS) -fno-builtin
 tests_contexts_limited_LDADD = $(top_builddir)/libctxalloc.la

@@ -20,7 +20,7 @@ EXTRA_DIST += tests/env/lib.sh
 
 check_PROGRAMS += tests/env/numa_threads tests/env/work tests/env/hungry tests/env/stacks tests/env/deepbind tests/env/tls_full tests/env/deny \
 	tests/env/maps
-EXTRA_DIST += tests/env/secure.c
+EXTRA_DIST += tests/env/secure.c tests/env/strings.c
 check_LTLIBRARIES += tests/env/audit.la tests/env/plugin.la tests/env/tls_eater.la
 
 # -fno-builtin: clang takes it that malloc does not set errno, and folds `errno = 0; malloc(…); errno`.

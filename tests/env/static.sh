@@ -7,26 +7,44 @@ if nm "$archive" 2> /dev/null | grep -q -e __ubsan -e __gcov -e __asan; then
     skip "an instrumented library needs its compiler's run-time"
 fi
 cc=${CC:-cc}
-compile() { # output, further arguments
-    local output=$1
-    shift
-    $cc -O2 -D_GNU_SOURCE -I"$srcdir" -I"$builddir" "$srcdir/tests/env/work.c" -o "$output" "$@" "$archive" -pthread
+compile() { # program, output, further arguments
+    local program=$1 output=$2
+    shift 2
+    $cc -O2 -D_GNU_SOURCE -I"$srcdir" -I"$srcdir/include" -I"$builddir" "$srcdir/tests/env/$program.c" -o "$output" "$@" "$archive" -pthread
 }
 
-compile "$work/dynamic"
+compile work "$work/dynamic"
 timeout 60 "$work/dynamic"
 nm "$work/dynamic" | grep -q ' T malloc$' || fail "the dynamic program has no malloc of its own"
+
+for optimisation in "-O0" "-O2" "-O2 -D_FORTIFY_SOURCE=2 -fno-builtin" "-O2 -fno-pie -no-pie"; do
+    # shellcheck disable=SC2086
+    compile strings "$work/strings" $optimisation
+    timeout 60 "$work/strings" "$work" || fail "strings, dynamic, $optimisation"
+done
 
 echo 'int main(void) { return 0; }' > "$work/empty.c"
 if ! $cc -static "$work/empty.c" -o "$work/empty" 2> /dev/null; then
     skip "no static libc here"
 fi
-compile "$work/static" -static
+compile work "$work/static" -static
 timeout 60 "$work/static"
 nm "$work/static" | grep -q ' [TW] malloc$' || fail "the static program has no malloc"
 if nm "$work/static" | grep -q ' _int_malloc$'; then
     fail "the static program has glibc's malloc in it"
 fi
+
+for optimisation in "-O0" "-O2" "-O2 -D_FORTIFY_SOURCE=2"; do
+    # shellcheck disable=SC2086
+    compile strings "$work/strings" -static $optimisation
+    timeout 60 "$work/strings" "$work" || fail "strings, static, $optimisation"
+done
+# A program's own functions of these names go before the archive's.
+echo '#include <stdio.h>
+char *strdup(const char *s) { (void)s; return 0; }
+int main(void) { char *line = 0; size_t room = 0; return strdup("x") || getline(&line, &room, stdin) != -1; }' > "$work/own.c"
+$cc -O2 -fno-builtin -static -D_GNU_SOURCE "$work/own.c" -o "$work/own" "$archive" -pthread
+timeout 60 "$work/own" < /dev/null || fail "a program with its own strdup"
 
 cat > "$work/lib.cc" << 'END'
 #include <string>

@@ -460,6 +460,7 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     if (!number)
         return NULL;
     ca_heap *heap = ca_heap_at(number);
+    CA_ASSERT(number + 1 < 1U << CA_HEAP_NUMBER_BITS); /* ca_target_none has the last one */
     bool known = heap->tag != 0;
     /* From `state` to `inbox` is what other threads may be looking at, if it was a heap before. */
     memset(heap, 0, offsetof(ca_heap, state));

@@ -23,7 +23,7 @@ enum {
     FIRST_OUTBOX = FIRST_NODES + CA_OUTBOX_RECORD,
     FIRST_RUNS = FIRST_OUTBOX + CA_FIRST_CHUNKS * sizeof(ca_run_record),
     FIRST_BYTES = 2 * CA_PAGE,
-    RECORD_UNIT = CA_HEAP_RECORD * 32, /* the store's size is a multiple, so that its end is one of every kind's */
+    RECORD_UNIT = CA_HEAP_RECORD * 256, /* the store's size is a multiple, so that its end is one of every kind's, and the marks beside it end at a page's */
     RECORD_PART = 16,                 /* the store of records: this part of the pages, and at most */
     SIDE_PAGE = CA_PAGE / sizeof(ca_tlsf_node) * sizeof(uint32_t), /* marks of the nodes in a page of records */
     SPARE_LEAST = 256 << 10,          /* bytes of records for the heaps of a part: magazines, mostly, */
@@ -31,9 +31,10 @@ enum {
     NUMBER_LEVELS = 20                /* of the TLSF of numbers, in units of CA_PART_ALIGN */
 };
 
-#define RECORDS_MOST ((uint64_t)CA_HEAP_RECORD << CA_HEAP_NUMBER_BITS) /* bytes */
+/* Bytes. No heap has the number of all ones, for that is what a target that is no heap has in its free_tag. */
+#define RECORDS_MOST (((uint64_t)CA_HEAP_RECORD << CA_HEAP_NUMBER_BITS) - RECORD_UNIT)
 
-_Static_assert(RECORD_UNIT % CA_PAGE == 0 && CA_PAGE % CA_MAGAZINE_RECORD == 0 && RECORDS_MOST % RECORD_UNIT == 0, "the end of the store is a multiple");
+_Static_assert(RECORD_UNIT % CA_PAGE == 0 && RECORD_UNIT / CA_PAGE * SIDE_PAGE % CA_PAGE == 0 && CA_PAGE % CA_MAGAZINE_RECORD == 0 && RECORDS_MOST % RECORD_UNIT == 0, "the end of the store is a multiple");
 _Static_assert(SLABS > 0 && FIRST_SLABS % CA_SLAB_RECORD == 0 && FIRST_SLABS % CA_MAGAZINE_RECORD == 0 && FIRST_MAGAZINES % NODE_RECORD == 0 && FIRST_NODES % CA_OUTBOX_RECORD == 0 &&
                    FIRST_RUNS % sizeof(uint64_t) == 0 && FIRST_RUNS <= FIRST_BYTES, "the first records lie at multiples of their sizes, in two pages");
 

@@ -15,7 +15,7 @@ enum {
 #define CAPACITY(size) AT_LEAST(MAGAZINE_LEAST, AT_MOST(CA_MAGAZINE_SLOTS, MAGAZINE_BYTES / (size)))
 #define CLASS(size, first, most) \
     {size, (uint32_t)(((1ULL << 32) + (size) - 1) / (size)), CAPACITY(size), AT_MOST(DEPOT_MOST, DEPOT_BYTES / (CAPACITY(size) * (size)) + 1), first, most, \
-     AT_LEAST(1, AT_MOST(64, CA_PAGE / (size)))}
+     (uint8_t)AT_LEAST(1, AT_MOST(64, CA_PAGE / (size)))}
 
 /* Constants, so that a process does not touch a page of variables for them. First: the smallest slab that wastes at most an eighth of itself at the end. Most: that one
  * doubled as long as it is no more than 64 KiB or four objects, and has no more objects than a slab can have. */

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from allocators import c_library
 
-LIMIT_SECONDS = 180
+LIMIT_SECONDS = 400
 
 
 class Failure(Exception):
@@ -194,7 +194,7 @@ class Redis:
                                timeout=LIMIT_SECONDS)
             seconds = time.monotonic() - start
             self.say(path, b"SHUTDOWN NOSAVE\r\n")
-            server.wait(timeout=30)
+            server.wait(timeout=LIMIT_SECONDS)
             _wall, peak = read_figures(place)
         except (subprocess.SubprocessError, OSError) as problem:
             raise Failure(str(problem)) from None
@@ -207,13 +207,13 @@ class Redis:
     @staticmethod
     def say(path, request):
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
+            connection.settimeout(60)
             connection.connect(path)
             connection.sendall(request)
             return connection.recv(100)
 
     def wait_until_ready(self, server, path):
-        for _ in range(300):
+        for _ in range(3000):
             if server.poll() is not None:
                 break
             try:

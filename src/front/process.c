@@ -16,6 +16,7 @@
 #include "front/stack.h"
 #include "heap/placement.h"
 #include "heap/remote.h"
+#include "heap/stored.h"
 #include "source/numa.h"
 
 extern int _IO_file_doallocate(void *stream); /* the C library's; never called here */
@@ -119,10 +120,12 @@ static void fork_prepare(void)
     ca_heap_lock_list();
     ca_region_lock_all();
     ca_placement_lock();
+    ca_stored_lock_table();
 }
 
 static void fork_parent(void)
 {
+    ca_stored_unlock_table();
     ca_placement_unlock();
     ca_region_unlock_all();
     ca_heap_unlock_list();

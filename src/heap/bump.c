@@ -314,27 +314,21 @@ uint64_t ca_bump_live_bytes(const ca_bump *bump)
 
 void ca_bump_trim(ca_bump *bump, ca_account *account, uint32_t dead)
 {
-    while (bump->kept) {
-        uint32_t number = bump->kept;
-        bump->kept = ca_chunk_at(number)->next;
-        ca_chunk_give(account, number, dead);
-    }
+    ca_chunk_give_list(account, bump->kept, dead);
+    bump->kept = 0;
 }
 
 void ca_bump_drop(ca_bump *bump, ca_account *account, uint32_t dead, bool keep)
 {
-    uint32_t rest = bump->used;
-    while (rest) {
-        uint32_t number = rest;
-        rest = ca_chunk_at(number)->next;
-        if (keep) {
+    if (keep) {
+        for (uint32_t number = bump->used, next; number; number = next) {
+            next = ca_chunk_at(number)->next;
             chunk_keep(bump, number);
-        } else {
-            ca_chunk_give(account, number, dead);
         }
-    }
-    if (!keep)
+    } else {
+        ca_chunk_give_list(account, bump->used, dead);
         ca_bump_trim(bump, account, dead);
+    }
     ca_pool_give_chain(&ca_region.chunks, &bump->marks);
     CA_STORE(&bump->used, 0);
     bump->chunk_bytes = keep ? bump->chunk_bytes : 0;

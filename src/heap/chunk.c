@@ -145,24 +145,46 @@ refused:
     return 0;
 }
 
-void ca_chunk_give(ca_account *account, uint32_t number, uint32_t dead)
+void ca_chunk_give_list(ca_account *account, uint32_t first, uint32_t dead)
 {
-    ca_chunk *c = ca_chunk_at(number);
-    ca_account_discharge(account, (uint64_t)c->pages * CA_PAGE);
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        memset(page_start(c->page), 0, (size_t)c->pages * CA_PAGE);
-    entries_set(c->page, c->pages, 0, dead);
+    enum { AT_ONCE = 32 }; /* while others wait for the lock */
+    common_t *common = NULL;
+    uint32_t last = 0, locked = 0;
+    uint64_t bytes = 0;
     if (ca_heap_setting.check)
         CA_STORE(&ca_heap_dropped_any, true);
-    if (c->node) {
-        common_t *common = common_for(ca_region_zone(c->page));
-        ca_lock_take(&common->lock);
+    for (uint32_t number = first; number; number = ca_chunk_at(number)->next) {
+        const ca_chunk *c = ca_chunk_at(last = number);
+        bytes += ca_chunk_bytes(c);
+        if (CA_UNLIKELY(ca_heap_setting.full))
+            memset(page_start(c->page), 0, ca_chunk_bytes(c));
+        entries_set(c->page, c->pages, 0, dead);
+        if (!c->node) {
+            ca_region_retire(c->page, &ca_chunk_runs);
+            continue;
+        }
+        if (common && ++locked == AT_ONCE) {
+            ca_lock_drop(&common->lock);
+            common = NULL;
+        }
+        if (!common) {
+            common = common_for(ca_region_zone(c->page)); /* the same for all of a context's */
+            ca_lock_take(&common->lock);
+            locked = 0;
+        }
         ca_pages_give(common->heap, c->node);
-        ca_lock_drop(&common->lock);
-    } else {
-        ca_region_retire(c->page, &ca_chunk_runs);
     }
-    ca_pool_give_list(&ca_region.chunks, number, number);
+    if (common)
+        ca_lock_drop(&common->lock);
+    ca_account_discharge(account, bytes);
+    if (first)
+        ca_pool_give_list(&ca_region.chunks, first, last);
+}
+
+void ca_chunk_give(ca_account *account, uint32_t number, uint32_t dead)
+{
+    ca_chunk_at(number)->next = 0;
+    ca_chunk_give_list(account, number, dead);
 }
 
 /* --- pieces ---------------------------------------------------------------------------------------------------- */

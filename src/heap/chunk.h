@@ -60,6 +60,8 @@ extern ca_run_list ca_chunk_runs;
 uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes);
 /* `dead`: what the entries of its pages hold from now on. */
 void ca_chunk_give(ca_account *account, uint32_t number, uint32_t dead);
+/* The same for each of a context's in the list that begins with `first`; 0: none. */
+void ca_chunk_give_list(ca_account *account, uint32_t first, uint32_t dead);
 /* Each in the list that begins with `number`; the owner. */
 void ca_chunk_each(uint32_t number, void (*fn)(void *start, size_t bytes, void *argument), void *argument);
 /* All its live words zero again. */

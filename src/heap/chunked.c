@@ -493,18 +493,14 @@ void ca_chunked_drop(ca_chunked *h, ca_account *account, uint32_t dead, bool kee
         high_raise(h, 0, h->at);
     if (keep)
         run_leave(h); /* notes how high its blocks came */
-    for (uint32_t number = h->chunks, next; number; number = next) {
-        next = ca_chunk_at(number)->next;
-        if (keep) {
-            area a = area_at(h, number);
-            ca_chunk_clear(ca_chunk_at(number));
-            plant(&a, 0);
-            *most_of(h, number) = UINT32_MAX;
-        } else {
-            ca_chunk_give(account, number, dead);
-        }
+    for (uint32_t number = keep ? h->chunks : 0; number; number = ca_chunk_at(number)->next) {
+        area a = area_at(h, number);
+        ca_chunk_clear(ca_chunk_at(number));
+        plant(&a, 0);
+        *most_of(h, number) = UINT32_MAX;
     }
     if (!keep) {
+        ca_chunk_give_list(account, h->chunks, dead);
         h->chunks = h->chunk_count = 0;
         h->chunk_bytes = 0;
     }

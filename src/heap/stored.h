@@ -58,6 +58,9 @@ typedef struct ca_stored_settings {
 ca_stored *ca_stored_open(const ca_stored_settings *settings, int *error);
 /* Syncs, unmaps; gone in any case. */
 int ca_stored_close(ca_stored *heap);
+/* Around a fork: nobody opens. */
+void ca_stored_lock_table(void);
+void ca_stored_unlock_table(void);
 /* A checkpoint: see docs/files.md for the order. Other calls wait meanwhile. */
 int ca_stored_sync(ca_stored *heap);
 

@@ -50,6 +50,16 @@ static ca_stored *table_add(const ca_stored *made)
     return place;
 }
 
+void ca_stored_lock_table(void)
+{
+    ca_lock_take(&table_lock);
+}
+
+void ca_stored_unlock_table(void)
+{
+    ca_lock_drop(&table_lock);
+}
+
 /* What is said of a failure that has no text of its own. */
 static int fail(char *why, int error, const char *what)
 {
@@ -214,10 +224,10 @@ static int map_it(ca_stored *h, const ca_stored_settings *s, uint64_t bytes, uin
 
 /* --- making -------------------------------------------------------------------------------------------------------- */
 
-/* Far from where programs, libraries and stacks are, and different for each heap, so that it is mostly free. */
+/* Far from where programs, libraries and stacks are, and different for each heap, so that it is mostly free. The place at 2^44 is left out: AddressSanitizer's shadow ends there. */
 static uint64_t hint_make(uint64_t id)
 {
-    return 0x100000000000U + (ca_stored_mix(id) & 0x3f) * 0x8000000000U;
+    return 0x100000000000U + (1 + ca_stored_mix(id) % 63) * 0x8000000000U;
 }
 
 /* Names of the kind are right until the last step: who finds it unborn begins again. */

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "include/ctxalloc/file.h"
@@ -75,7 +76,7 @@ static void keep_back(int kib) { put("/proc/sys/vm/user_reserve_kbytes", "%d", k
 /* Where the kernel uses transparent huge pages, parts of them that were given back are counted until it splits them. */
 static void without_huge_pages(void) { MUST(!prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)); }
 
-/* This program again, another case, with options. Its standard input is `in`. kept_back: KiB, from its start on. */
+/* This program again, another case, with options. `in`: its standard input. kept_back: KiB, from its start on. */
 static pid_t start_again(const char *options, const char *name, int in, int kept_back)
 {
     pid_t child = fork();
@@ -195,11 +196,13 @@ static size_t room(void)
     return kib > 0 ? (size_t)kib << 10 : 0;
 }
 
+/* Says on its standard input that it is there, and waits until nobody is at the other end. */
 static void self_waits(void)
 {
-    char c;
+    char c = 0;
     struct block *chain = NULL;
     MUST(take_all(NULL, 100, &chain, MIB) >= MIB);
+    MUST(write(0, &c, 1) == 1);
     MUST(read(0, &c, 1) == 0);
     (void)give(&chain, 0);
 }
@@ -211,20 +214,21 @@ static void ca19_a_process_starts_under_strict_accounting(void)
     strict(64);
     run_on_node(0); /* for each node that a process has threads on it reserves 16 MiB or more, which the kernel promises as a whole */
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        char c;
         int ends[2];
-        MUST(!pipe2(ends, O_CLOEXEC));
+        MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
         long before = meminfo("Committed_AS:");
         pid_t child = start_again(options[i], "self_waits", ends[0], 0);
-        usleep(400000);
+        close(ends[0]);
+        MUST(read(ends[1], &c, 1) == 1); /* 0: it ended instead */
         long used = meminfo("Committed_AS:") - before;
         printf("%s: %ld KiB\n", options[i], used);
         MUST(used > KIB_PER_MIB && used < SLACK * KIB_PER_MIB);
-        close(ends[0]);
         close(ends[1]);
         children_wait(child, 0);
     }
     /* The kernel keeps back more from a process the more addresses it has: less than that is left, and a smaller region will do. */
-    int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int none = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         strict(16);
         children_wait(start_again(options[i], "self_waits", none, 100 * KIB_PER_MIB), 0);

@@ -24,7 +24,7 @@ export LC_ALL=C
 
 inputs=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/input
 test_name=$(basename "$0" .sh)
-seconds_max=${CTXALLOC_TEST_SECONDS:-120} # for one program run: a hang is a failure, not a wait
+seconds_max=${CTXALLOC_TEST_SECONDS:-400} # for one program run: a hang is a failure, not a wait
 mode=none
 server=
 work=
@@ -114,7 +114,7 @@ await() {
     local tries=0
     until "$@" >/dev/null 2>&1; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 600 ] || { [ -n "$server" ] && ! kill -0 "$server" 2>/dev/null; }; then
+        if [ "$tries" -gt 4000 ] || { [ -n "$server" ] && ! kill -0 "$server" 2>/dev/null; }; then
             [ ! -e server.log ] || tail -n 20 server.log >&2
             echo "gave up waiting for: $*" >&2
             return 1
@@ -123,13 +123,13 @@ await() {
     done
 }
 
-# The server's own exit status; killed, with a status of 255, when it does not end within half a minute.
+# The server's own exit status; killed, with a status of 255, when it does not end within minutes.
 server_end() {
     local status=0 tries=0
     # A process that ended is a zombie until bash has noticed, and nothing after that.
     while grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$server/status"; do
         tries=$((tries + 1))
-        if [ "$tries" -gt 600 ]; then
+        if [ "$tries" -gt 4000 ]; then
             echo "the server does not end" >&2
             server_kill
             return 255

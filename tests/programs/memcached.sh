@@ -11,7 +11,7 @@ memcached_items() {
     [ "$(id -u)" -ne 0 ] || user=(-u root)
     # Enough memory that nothing is evicted: then every answer is known.
     serve memcached "${user[@]}" -s "$PWD/socket" -m 512 -t 4 -I 2m
-    await test -S socket
+    await "$python" -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' socket # the file is there before anybody listens
     maps_right "$server"
     timeout "$seconds_max" "$python" "$inputs/memcached.py" socket
     maps_right "$server"

@@ -6,7 +6,7 @@
 
 #include "tests/sources/sources.h"
 
-enum { BLOCK = 256 << 10, MANY = 3000 };
+enum { BLOCK = 256 << 10, MANY = 3000, PATIENCE = 100 /* s */ };
 
 static struct prepared {
     unsigned calls, firsts;
@@ -177,7 +177,7 @@ static bool slow_commit(const ctxalloc_source *s, void *p, size_t bytes) {
 static void *take_one(void *arena) { return ctxalloc_arena_take(arena); }
 
 static int use_arena(void *arena) {
-    alarm(10); /* a lock that nobody has any more is waited for for ever */
+    alarm(PATIENCE); /* a lock that nobody has any more is waited for for ever */
     for (int i = 0; i < 40; i++) {
         char *p = ctxalloc_arena_take(arena);
         if (!p)
@@ -202,7 +202,7 @@ static void ca23_a_child_has_arenas_that_others_used_at_the_fork(void **state) {
         ctxalloc_arena *arena = i ? &over : &a;
         slow.inside = 0;
         assert_int_equal(pthread_create(&thread, NULL, take_one, arena), 0);
-        for (int k = 0; k < 1000 && !__atomic_load_n(&slow.inside, __ATOMIC_ACQUIRE) && !(i && ctxalloc_arena_out(&over)); k++)
+        while (!__atomic_load_n(&slow.inside, __ATOMIC_ACQUIRE) && !(i && ctxalloc_arena_out(&over)))
             usleep(100);
         assert_int_equal(in_child(use_arena, &a), 0);
         assert_int_equal(pthread_join(thread, &block), 0);
@@ -227,7 +227,7 @@ static void *take_until_enough(void *arena) {
 
 static int use_both(void *arenas) {
     ctxalloc_arena **arena = arenas;
-    alarm(10);
+    alarm(PATIENCE);
     for (int i = 0; i < 2; i++) {
         void *p = ctxalloc_arena_take(arena[i]);
         if (!p || ctxalloc_arena_give(arena[i], p))

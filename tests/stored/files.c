@@ -562,13 +562,13 @@ static void with_file_limit(void)
 }
 
 static bool mounted;
+static char disk[40]; /* where a small file system is mounted */
 
 static void with_small_disk(void)
 {
-    REQUIRE(mkdir("stored-disk", 0700) == 0 || errno == EEXIST);
-    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("tmpfs", "stored-disk", "tmpfs", 0, "size=2m"))
+    if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("tmpfs", disk, "tmpfs", 0, "size=2m"))
         _exit(2);
-    snprintf(path, sizeof path, "stored-disk/heap");
+    snprintf(path, sizeof path, "%s/heap", disk);
     fill_up(open_new(), 1 << 20, 2 << 20);
 }
 
@@ -589,10 +589,50 @@ static void n4_full_disk(void)
 {
     REQUIRE(ran_well(with_file_limit));
     REQUIRE(!CA_INTERPOSE || ran_well(with_little_address_space));
+    snprintf(disk, sizeof disk, "stored-disk-%d", (int)getpid());
+    REQUIRE(mkdir(disk, 0700) == 0 || errno == EEXIST);
     int status = run_apart(with_small_disk);
     mounted = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     REQUIRE(mounted || (WIFEXITED(status) && WEXITSTATUS(status) == 2));
-    (void)rmdir("stored-disk");
+    (void)rmdir(disk);
+}
+
+/* Opens and closes as fast as it can, always another file. */
+static bool forks_done;
+
+static void *open_and_close(void *unused)
+{
+    char own[sizeof path + 8];
+    (void)unused;
+    snprintf(own, sizeof own, "%s.other", path);
+    while (!__atomic_load_n(&forks_done, __ATOMIC_RELAXED)) {
+        ctxalloc_context *c = ctxalloc_open(own, &(ctxalloc_file_options){.size = sizeof(ctxalloc_file_options), .flags = CTXALLOC_FILE_NEW});
+        REQUIRE(c && ctxalloc_close(c) == 0 && unlink(own) == 0);
+    }
+    return NULL;
+}
+
+static void open_in_child(void)
+{
+    (void)alarm(60);
+    snprintf(path, sizeof path, "/dev/shm/files-%d.heap", (int)getpid());
+    ctxalloc_context *c = open_new();
+    char *p = ctxalloc_malloc(c, 100);
+    REQUIRE(p);
+    free(p);
+    REQUIRE(ctxalloc_close(c) == 0 && unlink(path) == 0);
+}
+
+/* A lock that another thread had at the fork is not left taken in the child. */
+static void n4_forks_while_another_thread_opens(void)
+{
+    pthread_t thread;
+    __atomic_store_n(&forks_done, false, __ATOMIC_RELAXED);
+    REQUIRE(!pthread_create(&thread, NULL, open_and_close, NULL));
+    for (int i = 0; i < 300; i++)
+        REQUIRE(ran_well(open_in_child));
+    __atomic_store_n(&forks_done, true, __ATOMIC_RELAXED);
+    REQUIRE(!pthread_join(thread, NULL));
 }
 
 int main(void)
@@ -604,7 +644,8 @@ int main(void)
                  {"n4_malloc_free_and_realloc", n4_malloc_free_and_realloc}, {"n4_wrong_frees_end_the_process", n4_wrong_frees_end_the_process},
                  {"n4_bad_files_are_refused", n4_bad_files_are_refused}, {"n4_foreign_files_are_refused", n4_foreign_files_are_refused},
                  {"n4_damage_never_crashes", n4_damage_never_crashes}, {"n4_one_writer", n4_one_writer}, {"n4_places_in_the_table", n4_places_in_the_table},
-                 {"n4_restored", n4_restored}, {"n4_limit", n4_limit}, {"n4_full_disk", n4_full_disk}};
+                 {"n4_restored", n4_restored}, {"n4_limit", n4_limit}, {"n4_full_disk", n4_full_disk},
+                 {"n4_forks_while_another_thread_opens", n4_forks_while_another_thread_opens}};
     snprintf(path, sizeof path, "/dev/shm/files-%d.heap", (int)getpid());
     char own[sizeof path];
     memcpy(own, path, sizeof own);

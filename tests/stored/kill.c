@@ -24,7 +24,7 @@ typedef struct slot {
 static struct journal {
     slot slots[ALL];
     uint64_t roots[2]; /* was and will be */
-    uint64_t calls, syncs;
+    uint64_t calls, syncs, openings;
 } *journal;
 
 static const char *path;
@@ -116,6 +116,7 @@ static void child_run(void)
     for (int i = 0; i < ALL; i++) /* of a process that was killed, and nobody swept: these are unknown from now on */
         if (journal->slots[i].state == GOING)
             state_set(&journal->slots[i], NOTHING);
+    __atomic_store_n(&journal->openings, journal->openings + 1, __ATOMIC_RELEASE);
     for (int i = 0; i < THREADS; i++)
         REQUIRE(pthread_create(&threads[i], NULL, work, journal->slots + (ptrdiff_t)i * SLOTS) == 0);
     (void)pthread_join(threads[0], NULL);
@@ -166,6 +167,7 @@ static void heap_compare(unsigned *unknown, bool sweep)
     }
     const void *root = ctxalloc_root_get(heap, "root");
     REQUIRE(root ? ctxalloc_offset(heap, root) == journal->roots[0] || ctxalloc_offset(heap, root) == journal->roots[1] : journal->roots[0] == 0);
+    journal->roots[0] = journal->roots[1] = root ? ctxalloc_offset(heap, root) : 0; /* the next process may be killed before it has set its first one */
     REQUIRE(ctxalloc_file_walk(heap, block_count, &c) == 0);
     REQUIRE(c.live - c.known <= *unknown);
     *unknown += 2 * THREADS;
@@ -184,6 +186,13 @@ static void heap_compare(unsigned *unknown, bool sweep)
     *unknown = THREADS;
 }
 
+/* It is waited for later. */
+static bool has_ended(pid_t child)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child;
+}
+
 static void rounds_run(const char *where, int rounds)
 {
     unsigned unknown = THREADS, flags, swept = 0;
@@ -192,15 +201,19 @@ static void rounds_run(const char *where, int rounds)
     for (int round = 0; round < rounds; round++) {
         (void)random_next(&seed);
         fflush(stdout);
+        uint64_t openings = journal->openings;
         pid_t child = fork();
         REQUIRE(child >= 0);
         if (child == 0) {
             child_run();
             _exit(1);
         }
-        struct timespec wait = {0, (long)(random_next(&seed) % 30000000)};
+        struct timespec wait = {0, (long)(random_next(&seed) % 30000000)}, moment = {0, 100000};
         if (seed % 8 == 0)
             wait.tv_nsec /= 32; /* in the middle of opening, or of making */
+        else /* at work, however long it takes to get there on a busy machine */
+            while (__atomic_load_n(&journal->openings, __ATOMIC_ACQUIRE) == openings && !has_ended(child))
+                (void)nanosleep(&moment, NULL);
         (void)nanosleep(&wait, NULL);
         int status;
         REQUIRE(kill(child, SIGKILL) == 0 && waitpid(child, &status, 0) == child);

@@ -361,7 +361,7 @@ int main(void)
                  {"n10_clients_cannot_write_metadata", n10_clients_cannot_write_metadata}, {"n10_memory_without_a_name", n10_memory_without_a_name},
                  {"n10_a_file_for_several", n10_a_file_for_several}};
     snprintf(name, sizeof name, "/ctxalloc-test-%d", (int)getpid());
-    (void)alarm(300); /* a lock that nobody gives back */
+    (void)alarm(900); /* a lock that nobody gives back */
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
         tests[i].run();
         printf("ok %s\n", tests[i].name);

@@ -209,6 +209,7 @@ static void holder_is_killed(void)
 int main(void)
 {
     snprintf(path, sizeof path, "/dev/shm/steps-%d.heap", (int)getpid());
+    (void)unlink(path); /* of a process that had this number, and failed */
     journal = mmap(NULL, sizeof *journal, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     REQUIRE(journal != MAP_FAILED);
     int status = every_step();

@@ -50,8 +50,8 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* Each slot's thread is replaced when it has ended, until the time is over. */
-static void run_with(size_t count, double seconds) {
+/* Each slot's thread is replaced when it has ended, until the time is over; fill: and at least once, so that on a busy machine, too, the shared slots are full afterwards. */
+static void run_with(size_t count, double seconds, bool fill) {
     static uintptr_t next_seed = 1;
     pthread_t threads[MAX_THREADS];
     struct timespec from, now;
@@ -59,9 +59,9 @@ static void run_with(size_t count, double seconds) {
     atomic_store(&stop, false);
     for (size_t i = 0; i < count; i++)
         CHECK(pthread_create(&threads[i], NULL, work, (void *)next_seed++) == 0);
-    for (size_t i = 0;; i = (i + 1) % count) {
+    for (size_t i = 0, ended = 0;; i = (i + 1) % count, ended++) {
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if ((double)(now.tv_sec - from.tv_sec) + (double)(now.tv_nsec - from.tv_nsec) / 1e9 > seconds)
+        if ((ended >= count || !fill) && (double)(now.tv_sec - from.tv_sec) + (double)(now.tv_nsec - from.tv_nsec) / 1e9 > seconds)
             break;
         CHECK(pthread_join(threads[i], NULL) == 0);
         CHECK(pthread_create(&threads[i], NULL, work, (void *)next_seed++) == 0);
@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
     size_t rounds = seconds < 50 ? 10 : (size_t)(seconds / 5);
     size_t first = 0, last = 0;
     for (size_t round = 0; round < rounds; round++) {
-        run_with(fixed != 0 ? fixed : counts[round % 5], seconds / (double)rounds);
+        run_with(fixed != 0 ? fixed : counts[round % 5], seconds / (double)rounds, round == 0);
         last = resident_bytes();
         if (round == 0)
             first = last;

@@ -190,7 +190,7 @@ static void case_fork(const char *name, uint64_t after, uint64_t every, bool onc
     int status = 0;
     pid_t child = fork();
     if (child == 0) {
-        alarm(30);
+        alarm(100);
         case_run(after, every, once, started);
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {

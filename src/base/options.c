@@ -30,11 +30,20 @@ static const option table[] = {
 };
 enum { OPTIONS = sizeof table / sizeof table[0] };
 
+/* Bytes before the first `stop`, or the end. (strcspn would cost every process two pages of the C library's code and tables.) */
+static size_t length_to(const char *text, char stop)
+{
+    size_t n = 0;
+    while (text[n] && text[n] != stop)
+        n++;
+    return n;
+}
+
 /* Index of the word that equals value[0..length) in "a|b|c", or -1. */
 static int word_find(const char *words, const char *value, size_t length)
 {
     for (int index = 0;; index++) {
-        size_t n = strcspn(words, "|");
+        size_t n = length_to(words, '|');
         if (n == length && !memcmp(words, value, n))
             return index;
         if (!words[n])
@@ -145,8 +154,8 @@ int ca_options_parse(ca_options *options, const char *text, int fd)
 {
     int complaints = 0;
     while (text && *text) {
-        size_t whole = strcspn(text, ",");
-        size_t key = ca_size_min(strcspn(text, "="), whole);
+        size_t whole = length_to(text, ',');
+        size_t key = ca_size_min(length_to(text, '='), whole);
         const option *o = option_find(text, key);
         if (whole == 4 && !memcmp(text, "help", 4))
             ca_options_help(fd);

@@ -39,13 +39,17 @@ typedef struct ca_pool {
 /* `range` (and `side`) is reserved; its last `committed` bytes are committed, too, with their part of `side`. */
 void ca_store_init(ca_store *store, void *range, size_t bytes, size_t committed, void *side, uint32_t side_page);
 void ca_pool_init(ca_pool *pool, ca_store *store, uint32_t record);
+/* What every process needs can share pages: `bytes` at the store's end, committed, are the caller's, and a pool is given its first records there.  At start, before anything was taken.
+ * pre: `first` is a multiple of the record's size from the store's base */
+void ca_store_cut(ca_store *store, size_t bytes);
+void ca_pool_begin(ca_pool *pool, const char *first, uint32_t count);
 
 /* At least `bytes` are committed that no pool has yet; false: no memory. */
 bool ca_store_spare(ca_store *store, size_t bytes);
 
 /* One record, 0: no memory. */
 uint32_t ca_pool_take(ca_pool *pool);
-/* Up to `wanted` records linked by their first word (0 ends), fewer when memory is short; 0: none. */
+/* Up to `wanted` records linked by their first word (0 ends), fewer when more would take another page or memory is short; 0: none. */
 uint32_t ca_pool_take_list(ca_pool *pool, uint32_t wanted);
 /* Gives back a list linked by the first words. */
 void ca_pool_give_list(ca_pool *pool, uint32_t first, uint32_t last);

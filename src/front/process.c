@@ -30,6 +30,7 @@ static struct {
 } process;
 
 ca_options ca_process_options;
+bool ca_full_traces; /* of full.c, whose variables few processes touch */
 
 /* The environment is not there yet when the dynamic loader makes the first call; the constructor below asks again then. */
 static void options_read(char **environment)
@@ -82,7 +83,6 @@ static bool start(void)
     ca_heap_setting.full = ca_heap_setting.slow = ca_process_options.check == CA_CHECK_FULL;
     profile_start();
     trace_start();
-    ca_class_init();
     ca_os_loader(&ca_outsiders.loader, &ca_outsiders.loader_bytes);
     ca_outsiders.stdio = (uintptr_t)&_IO_file_doallocate;
     if (!ca_region_init(process_source(), ca_process_options.region))

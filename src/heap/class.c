@@ -7,56 +7,34 @@ enum {
     MAGAZINE_BYTES = 64 << 10, /* what a full magazine holds at most, but no less than LEAST objects */
     MAGAZINE_LEAST = 4,
     DEPOT_BYTES = 128 << 10,
-    DEPOT_MOST = 16,
-    SLAB_BYTES = 64 << 10, /* a grown slab, or LEAST objects */
-    SLAB_LEAST = 4
+    DEPOT_MOST = 16
 };
 
-ca_class ca_classes[CA_CLASSES];
-uint8_t ca_class_table[CA_FAST_MAX / CA_GRANULE + 1];
+#define AT_LEAST(least, n) ((n) < (least) ? (least) : (n))
+#define AT_MOST(most, n) ((n) > (most) ? (most) : (n))
+#define CAPACITY(size) AT_LEAST(MAGAZINE_LEAST, AT_MOST(CA_MAGAZINE_SLOTS, MAGAZINE_BYTES / (size)))
+#define CLASS(size, first, most) \
+    {size, (uint32_t)(((1ULL << 32) + (size) - 1) / (size)), CAPACITY(size), AT_MOST(DEPOT_MOST, DEPOT_BYTES / (CAPACITY(size) * (size)) + 1), first, most, \
+     (uint8_t)AT_LEAST(1, AT_MOST(64, CA_PAGE / (size)))}
 
-static uint32_t class_size(unsigned class)
-{
-    if (class < 8)
-        return (class + 1) * CA_GRANULE;
-    unsigned exponent = class / 4 + 5; /* the inverse of ca_class_of */
-    return (class % 4 + 5) << (exponent - 2);
-}
+/* Constants, so that a process does not touch a page of variables for them. First: the smallest slab that wastes at most an eighth of itself at the end. Most: that one
+ * doubled as long as it is no more than 64 KiB or four objects, and has no more objects than a slab can have. */
+const ca_class ca_classes[CA_CLASSES] = {
+    CLASS(16, 1, 2), CLASS(32, 1, 4), CLASS(48, 1, 4), CLASS(64, 1, 8),
+    CLASS(80, 1, 8), CLASS(96, 1, 8), CLASS(112, 1, 8), CLASS(128, 1, 16),
+    CLASS(160, 1, 16), CLASS(192, 1, 16), CLASS(224, 1, 16), CLASS(256, 1, 16),
+    CLASS(320, 1, 16), CLASS(384, 1, 16), CLASS(448, 1, 16), CLASS(512, 1, 16),
+    CLASS(640, 1, 16), CLASS(768, 1, 16), CLASS(896, 1, 16), CLASS(1024, 1, 16),
+    CLASS(1280, 1, 16), CLASS(1536, 2, 16), CLASS(1792, 1, 16), CLASS(2048, 1, 16),
+    CLASS(2560, 2, 16), CLASS(3072, 3, 12), CLASS(3584, 1, 16), CLASS(4096, 1, 16),
+    CLASS(5120, 4, 16), CLASS(6144, 3, 12), CLASS(7168, 2, 16), CLASS(8192, 2, 16),
+    CLASS(10240, 5, 10), CLASS(12288, 3, 12), CLASS(14336, 4, 16), CLASS(16384, 4, 16),
+    CLASS(20480, 5, 20), CLASS(24576, 6, 24), CLASS(28672, 7, 28), CLASS(32768, 8, 32),
+};
 
-/* Pages of the smallest slab that wastes at most an eighth of itself at the end. */
-static uint8_t first_pages(uint32_t size)
-{
-    uint32_t pages = 1;
-    while (pages * CA_PAGE < size || pages * CA_PAGE % size > pages * CA_PAGE / 8)
-        pages++;
-    return (uint8_t)pages;
-}
-
-static uint8_t most_pages(uint32_t size, uint32_t pages)
-{
-    uint32_t bytes = (uint32_t)ca_size_max(SLAB_BYTES, (size_t)size * SLAB_LEAST);
-    while (pages * 2 * CA_PAGE <= bytes && pages * 2 * CA_PAGE / size <= CA_SLAB_OBJECTS)
-        pages *= 2;
-    return (uint8_t)pages;
-}
-
-void ca_class_init(void)
-{
-    for (unsigned i = 0; i < CA_CLASSES; i++) {
-        uint32_t size = class_size(i);
-        size_t capacity = ca_size_max(MAGAZINE_LEAST, ca_size_min(CA_MAGAZINE_SLOTS, MAGAZINE_BYTES / size));
-        uint8_t pages = first_pages(size);
-        ca_classes[i] = (ca_class){.size = size,
-                                   .reciprocal = (uint32_t)(((1ULL << 32) + size - 1) / size),
-                                   .capacity = (uint16_t)capacity,
-                                   .depot = (uint16_t)ca_size_min(DEPOT_MOST, DEPOT_BYTES / (capacity * size) + 1),
-                                   .first_pages = pages,
-                                   .most_pages = most_pages(size, pages),
-                                   .colors = (uint8_t)ca_size_max(1, ca_size_min(64, CA_PAGE / size))};
-    }
-    for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
-        ca_class_table[i] = (uint8_t)ca_class_of((size_t)i * CA_GRANULE);
-}
+const uint8_t ca_class_table[CA_FAST_MAX / CA_GRANULE + 1] = {
+    0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, 10, 10, 11, 11, [17 ... 20] = 12, [21 ... 24] = 13, [25 ... 28] = 14, [29 ... 32] = 15,
+    [33 ... 40] = 16, [41 ... 48] = 17, [49 ... 56] = 18, [57 ... 64] = 19};
 
 unsigned ca_class_of_aligned(size_t size, size_t align)
 {

@@ -453,6 +453,7 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     if (!number)
         return NULL;
     ca_heap *heap = ca_heap_at(number);
+    CA_ASSERT(number + 1 < 1U << CA_HEAP_NUMBER_BITS); /* ca_target_none has the last one */
     bool known = heap->tag != 0;
     /* From `state` to `inbox` is what other threads may be looking at, if it was a heap before. */
     memset(heap, 0, offsetof(ca_heap, state));
@@ -571,7 +572,7 @@ CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead
 static void extent_drop(ca_heap *heap, ca_page first, uint32_t dead)
 {
     const ca_tlsf *tlsf = &heap->pages;
-    for (ca_node node = ca_region.runs[first >> CA_CHUNK_SHIFT].head; node; node = tlsf->nodes[node].next)
+    for (ca_node node = ca_run_at(first >> CA_CHUNK_SHIFT)->head; node; node = tlsf->nodes[node].next)
         if (ca_tlsf_is_used(tlsf, node))
             (void)block_drop(heap, &tlsf->nodes[node], dead);
 }
@@ -580,7 +581,7 @@ static void extent_drop(ca_heap *heap, ca_page first, uint32_t dead)
 static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
 {
     ca_tlsf *tlsf = &heap->pages;
-    for (ca_node node = ca_region.runs[first >> CA_CHUNK_SHIFT].head; node; node = tlsf->nodes[node].next)
+    for (ca_node node = ca_run_at(first >> CA_CHUNK_SHIFT)->head; node; node = tlsf->nodes[node].next)
         if (ca_tlsf_is_used(tlsf, node)) {
             ca_page page = (ca_page)tlsf->nodes[node].offset, pages = block_drop(heap, &tlsf->nodes[node], dead);
             if (ca_heap_setting.check)

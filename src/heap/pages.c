@@ -50,7 +50,7 @@ static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
     ca_node node = ca_tlsf_add(&heap->pages, run.page, run.pages);
     CA_ASSERT(node);
     ca_region.marks[node] = run.mark;
-    ca_region.runs[run.page >> CA_CHUNK_SHIFT].head = node;
+    ca_run_at(run.page >> CA_CHUNK_SHIFT)->head = node;
     CA_BUMP(&heap->extent_pages, run.pages);
     if (CA_UNLIKELY(ca_region_is_far(run.page)))
         heap->target.checked_end = heap->target.context_end = 0; /* malloc's path with checks knows the first range only */

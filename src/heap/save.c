@@ -91,7 +91,7 @@ typedef void visitor(ca_heap *heap, const ca_tlsf_node *node, bool used, void *a
 static void nodes_each(ca_heap *heap, visitor *fn, void *argument)
 {
     for (ca_page run = ca_region_first_run(&heap->runs); run != UINT32_MAX; run = ca_region_next_run(run))
-        for (ca_node n = ca_region.runs[run >> CA_CHUNK_SHIFT].head; n; n = heap->pages.nodes[n].next)
+        for (ca_node n = ca_run_at(run >> CA_CHUNK_SHIFT)->head; n; n = heap->pages.nodes[n].next)
             fn(heap, &heap->pages.nodes[n], ca_tlsf_is_used(&heap->pages, n), argument);
 }
 
@@ -224,7 +224,7 @@ static void all_save(stream *s, const ca_context *c, const record *r)
 static void runs_pin(const ca_run_list *list, uint32_t depth)
 {
     for (ca_page run = ca_region_first_run(list); run != UINT32_MAX; run = ca_region_next_run(run)) {
-        ca_run_record *r = &ca_region.runs[run >> CA_CHUNK_SHIFT];
+        ca_run_record *r = ca_run_at(run >> CA_CHUNK_SHIFT);
         r->saved = r->saved ? r->saved : depth;
     }
 }
@@ -372,7 +372,7 @@ static void runs_give(ca_heap *heap, uint32_t depth)
 {
     const ca_tlsf *tlsf = &heap->pages;
     for (ca_page run = ca_region_first_run(&heap->runs), next; run != UINT32_MAX; run = next) {
-        const ca_run_record *r = &ca_region.runs[run >> CA_CHUNK_SHIFT];
+        const ca_run_record *r = ca_run_at(run >> CA_CHUNK_SHIFT);
         next = ca_region_next_run(run);
         if (r->saved && r->saved <= depth)
             continue;
@@ -466,7 +466,7 @@ static void heap_restore(stream *s, ca_heap *heap, uint32_t depth)
 static void huge_restore(stream *s, ca_context *c, uint32_t depth)
 {
     for (ca_page run = ca_region_first_run(&c->runs), next; run != UINT32_MAX; run = next) {
-        const ca_run_record *r = &ca_region.runs[run >> CA_CHUNK_SHIFT];
+        const ca_run_record *r = ca_run_at(run >> CA_CHUNK_SHIFT);
         bool stays = r->saved && r->saved <= depth;
         next = ca_region_next_run(run);
         if (huge_is_live(run))
@@ -492,10 +492,10 @@ static void unpin(ca_context *c)
     ca_heap *heaps[] = {c->heap, c->annex};
     for (int i = 0; i < 2; i++)
         for (ca_page run = heaps[i] ? ca_region_first_run(&heaps[i]->runs) : UINT32_MAX; run != UINT32_MAX; run = ca_region_next_run(run))
-            ca_region.runs[run >> CA_CHUNK_SHIFT].saved = 0;
+            ca_run_at(run >> CA_CHUNK_SHIFT)->saved = 0;
     for (ca_page run = ca_region_first_run(&c->runs), next; run != UINT32_MAX; run = next) {
         next = ca_region_next_run(run);
-        ca_region.runs[run >> CA_CHUNK_SHIFT].saved = 0;
+        ca_run_at(run >> CA_CHUNK_SHIFT)->saved = 0;
         if (!huge_is_live(run)) {
             run_wash(run);
             ca_huge_give(c, run);

@@ -27,7 +27,7 @@ void ca_save_drop_all(ca_context *context);
 /* The run that starts there is needed by a savepoint. */
 CA_INLINE bool ca_save_pins(ca_page page)
 {
-    return ca_region.runs[page >> CA_CHUNK_SHIFT].saved != 0;
+    return ca_run_at(page >> CA_CHUNK_SHIFT)->saved != 0;
 }
 
 #endif

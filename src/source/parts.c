@@ -13,7 +13,17 @@ enum {
     SKEW = 37 * CA_PAGE,              /* see array_bytes */
     GUARD = 16 * CA_PAGE,
     ARRAY_STEP = 16 * CA_PAGE,        /* an array grows by this at least */
+    HUGE_LEAST = 1 << 20,             /* bytes: a window this large may get a huge page of its own */
     FIRST_STEP = 4 * CA_PAGE,         /* what the window of page entries and marks begins with, each */
+    /* What every process takes at once lies in two pages at the end of the store of records, at these distances from it. */
+    FIRST_HEAP = CA_HEAP_RECORD,
+    FIRST_SLABS = 3072, SLABS = (FIRST_SLABS - FIRST_HEAP) / CA_SLAB_RECORD,
+    MAGAZINES = 2, FIRST_MAGAZINES = FIRST_SLABS + MAGAZINES * CA_MAGAZINE_RECORD,
+    BATCHES = 4, NODE_RECORD = CA_NODE_BATCH * sizeof(ca_tlsf_node), FIRST_NODES = FIRST_MAGAZINES + BATCHES * NODE_RECORD,
+    FIRST_OUTBOX = FIRST_NODES + CA_OUTBOX_RECORD,
+    FIRST_RUNS = FIRST_OUTBOX + CA_FIRST_CHUNKS * sizeof(ca_run_record),
+    FIRST_BYTES = 2 * CA_PAGE,
+    RECORD_UNIT = CA_HEAP_RECORD * 256, /* the store's size is a multiple, so that its end is one of every kind's, and the marks beside it end at a page's */
     RECORD_PART = 16,                 /* the store of records: this part of the pages, and at most */
     SIDE_PAGE = CA_PAGE / sizeof(ca_tlsf_node) * sizeof(uint32_t), /* marks of the nodes in a page of records */
     SPARE_LEAST = 256 << 10,          /* bytes of records for the heaps of a part: magazines, mostly, */
@@ -21,13 +31,21 @@ enum {
     NUMBER_LEVELS = 20                /* of the TLSF of numbers, in units of CA_PART_ALIGN */
 };
 
-#define RECORDS_MOST ((uint64_t)CA_HEAP_RECORD << CA_HEAP_NUMBER_BITS) /* bytes */
+/* Bytes. No heap has the number of all ones, for that is what a target that is no heap has in its free_tag. */
+#define RECORDS_MOST (((uint64_t)CA_HEAP_RECORD << CA_HEAP_NUMBER_BITS) - RECORD_UNIT)
+
+_Static_assert(RECORD_UNIT % CA_PAGE == 0 && RECORD_UNIT / CA_PAGE * SIDE_PAGE % CA_PAGE == 0 && CA_PAGE % CA_MAGAZINE_RECORD == 0 && RECORDS_MOST % RECORD_UNIT == 0, "the end of the store is a multiple");
+_Static_assert(SLABS > 0 && FIRST_SLABS % CA_SLAB_RECORD == 0 && FIRST_SLABS % CA_MAGAZINE_RECORD == 0 && FIRST_MAGAZINES % NODE_RECORD == 0 && FIRST_NODES % CA_OUTBOX_RECORD == 0 &&
+                   FIRST_RUNS % sizeof(uint64_t) == 0 && FIRST_RUNS <= FIRST_BYTES, "the first records lie at multiples of their sizes, in two pages");
 
 ca_region_t ca_region;
 
 static struct {
     ca_store records;
     ca_part first;      /* part 0 */
+    char *at;           /* what lies beside the pages: */
+    size_t bytes;
+    bool sparse;        /* it has no huge pages any more */
     uint16_t *map;      /* which part, for CA_PART_ALIGN numbers each, see unit_of; NULL: there is part 0 only */
     uint32_t far_count; /* in `order` */
     uint32_t version;   /* odd while `order` changes */
@@ -92,7 +110,7 @@ static uint64_t unit_of(uint64_t page)
 static layout layout_for(uint64_t pages, uint64_t used)
 {
     layout l;
-    l.records_bytes = ca_size_min(ca_round_up(used * (CA_PAGE / RECORD_PART), CA_PAGE), RECORDS_MOST);
+    l.records_bytes = ca_size_min((used * (CA_PAGE / RECORD_PART) / RECORD_UNIT + 1) * RECORD_UNIT, RECORDS_MOST);
     l.marks_bytes = ca_round_up(l.records_bytes / CA_PAGE * SIDE_PAGE, CA_PAGE);
     l.parts = 0;
     l.runs = parts_bytes(pages);
@@ -121,6 +139,13 @@ static void windows_init(ca_part *p, ca_page first, ca_page pages)
     p->live = window_at((char *)ca_region.live + (size_t)first * LIVE_BYTES, (char *)ca_region.live + end * LIVE_BYTES);
 }
 
+/* The arrays are sparse by nature: a huge page in them is almost all waste. The kernel is told before a window is large enough for one, so that small processes need not. */
+static void keep_sparse(void)
+{
+    if (!__atomic_exchange_n(&table.sparse, true, __ATOMIC_RELAXED))
+        ca_os_no_huge_pages(table.at, table.bytes);
+}
+
 /* Makes the window usable up to `end`. */
 static bool window_to(ca_window *w, const void *end)
 {
@@ -130,6 +155,8 @@ static bool window_to(ca_window *w, const void *end)
     size_t step = ca_round_up(ca_size_max(w->committed / 8, ARRAY_STEP), CA_PAGE);
     size_t to = ca_size_min(ca_round_up(ca_size_max(bytes, w->committed + step), CA_PAGE), w->all);
     char *from = w->base + w->committed;
+    if (to >= HUGE_LEAST)
+        keep_sparse();
     if (!ca_region.source->commit(ca_region.source, from, to - w->committed)) {
         to = ca_round_up(bytes, CA_PAGE);
         if (!ca_region.source->commit(ca_region.source, from, to - w->committed))
@@ -147,7 +174,6 @@ bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t used, uint64_t first)
     char *at = source->reserve(source, bytes, &bytes);
     if (!at)
         return false;
-    ca_os_no_huge_pages(at, l.all); /* sparse by nature: a huge page here is almost all waste */
     size_t marks = FIRST_STEP, records = (size_t)2 * ARRAY_STEP; /* bytes at the end of those that begin there */
     if (!source->commit(source, at + l.entries - marks, marks + FIRST_STEP) ||
         !source->commit(source, at + l.live - records, records + ARRAY_STEP)) {
@@ -167,6 +193,15 @@ bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t used, uint64_t first)
     ca_pool_init(&ca_region.contexts, &table.records, CA_CONTEXT_RECORD);
     ca_pool_init(&ca_region.chunks, &table.records, CA_CHUNK_RECORD);
     ca_pool_init(&ca_region.zones, &table.records, CA_ZONE_RECORD);
+    const char *end = table.records.end;
+    ca_store_cut(&table.records, FIRST_BYTES);
+    ca_pool_begin(&ca_region.heaps, end - FIRST_HEAP, 1);
+    ca_pool_begin(&ca_region.slabs, end - FIRST_SLABS, SLABS);
+    ca_pool_begin(&ca_region.magazines, end - FIRST_MAGAZINES, MAGAZINES);
+    ca_pool_begin(&ca_region.nodes, end - FIRST_NODES, BATCHES);
+    ca_pool_begin(&ca_region.outboxes, end - FIRST_OUTBOX, 1);
+    ca_region.first_runs = (ca_run_record *)(void *)(at + l.live - FIRST_RUNS);
+    CA_STORE(&ca_region.live->born, 0); /* malloc reads it first, and a page that is first read faults twice */
     ca_region.base = ca_round_up((uintptr_t)(at + l.all), CA_BASE_ALIGN);
     ca_region.granules = 0;
     table.first = (ca_part){.base = ca_region.base, .pages = (ca_page)first, .zone = zone};
@@ -174,6 +209,8 @@ bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t used, uint64_t first)
     table.first.entries.committed = FIRST_STEP;
     table.first.live.committed = ARRAY_STEP;
     table.most = pages;
+    table.at = at;
+    table.bytes = l.all;
     table.part = (ca_part *)(void *)(at + l.parts);
     table.order = (uint16_t *)(void *)(table.part + parts_most(pages));
     return true;
@@ -183,7 +220,7 @@ static bool part_commit_to(ca_part *p, ca_page to)
 {
     const ca_source *source = ca_zone_source(p->zone);
     size_t pages = p->first + (size_t)to;
-    if (!window_to(&p->entries, ca_region.entries + pages) || !window_to(&p->runs, ca_region.runs + pages / CA_CHUNK) ||
+    if (!window_to(&p->entries, ca_region.entries + pages) || (pages / CA_CHUNK > CA_FIRST_CHUNKS && !window_to(&p->runs, ca_region.runs + pages / CA_CHUNK)) ||
         !window_to(&p->live, (char *)ca_region.live + pages * LIVE_BYTES) ||
         (source->commit && !source->commit(source, (void *)(p->base + (uintptr_t)p->committed * CA_PAGE), (size_t)(to - p->committed) * CA_PAGE)))
         return false;
@@ -326,6 +363,7 @@ static bool table_start(void)
         return true;
     if (!ca_region.source->commit(ca_region.source, table.part, parts_bytes(table.most)))
         return false;
+    keep_sparse(); /* windows of several parts may be one mapping */
     if (!table.numbers.nodes) {
         ca_tlsf_init(&table.numbers, (ca_tlsf_node *)(void *)ca_region.nodes.base, NULL, table.bins, table.second, NUMBER_LEVELS);
         table.numbers.scan_limit = UINT32_MAX;

@@ -189,7 +189,7 @@ static void part_release(ca_zone *zone, ca_part *part)
     if (range)
         return;
     /* An inner part goes back to the first zone as fresh memory.  If the kernel refuses that, its settings cannot be undone, and nobody gets it. */
-    ca_region.runs[first >> CA_CHUNK_SHIFT] = (ca_run_record){.node = outer};
+    *ca_run_at(first >> CA_CHUNK_SHIFT) = (ca_run_record){.node = outer};
     if (ca_region.source->renew(ca_region.source, at, bytes))
         ca_region_give(first, NULL);
 }
@@ -279,12 +279,12 @@ static ca_part *inner_extend(ca_zone *zone, uint64_t pages)
         (!run.mark || ca_region.source->renew(ca_region.source, ca_region_address(run.page), (size_t)run.pages * CA_PAGE)))
         part = ca_part_add_inner(zone, run.page, run.pages);
     if (!part) {
-        ca_region.marks[ca_region.runs[run.page >> CA_CHUNK_SHIFT].node] = CA_MARK_MOVED; /* it may have failed half-way */
+        ca_region.marks[ca_run_at(run.page >> CA_CHUNK_SHIFT)->node] = CA_MARK_MOVED; /* it may have failed half-way */
         CA_STORE(&region.closed, true);
         ca_region_give(run.page, NULL);
         return NULL;
     }
-    part->outer = ca_region.runs[run.page >> CA_CHUNK_SHIFT].node;
+    part->outer = ca_run_at(run.page >> CA_CHUNK_SHIFT)->node;
     if (!run.fresh) /* its memory is, its side arrays are not */
         part->touched = run.pages;
     return part;
@@ -379,7 +379,7 @@ static ca_node run_take(ca_zone *zone, uint64_t pages, uint64_t align, bool *fre
 
 static ca_run_record *run_record(ca_page page)
 {
-    return &ca_region.runs[page >> CA_CHUNK_SHIFT];
+    return ca_run_at(page >> CA_CHUNK_SHIFT);
 }
 
 /* pre: a zone is locked. */
@@ -395,7 +395,7 @@ static void list_insert(ca_run_list *list, ca_page page)
     ca_lock_take(&list->lock);
     r->next = list->first;
     if (r->next)
-        ca_region.runs[r->next - 1].prev = number;
+        ca_run_at(r->next - 1)->prev = number;
     CA_STORE(&list->first, number);
     ca_lock_drop(&list->lock);
 }
@@ -404,9 +404,9 @@ static void list_insert(ca_run_list *list, ca_page page)
 static void list_unlink(ca_run_list *list, const ca_run_record *r)
 {
     if (r->next)
-        ca_region.runs[r->next - 1].prev = r->prev;
+        ca_run_at(r->next - 1)->prev = r->prev;
     if (r->prev)
-        ca_region.runs[r->prev - 1].next = r->next;
+        ca_run_at(r->prev - 1)->next = r->next;
     else
         CA_STORE(&list->first, r->next);
 }
@@ -586,12 +586,12 @@ void ca_region_pass(ca_run_list *list, ca_run_list *to)
     ca_lock_take(&to->lock);
     while (list->first) {
         uint32_t number = list->first;
-        ca_run_record *r = &ca_region.runs[number - 1];
+        ca_run_record *r = ca_run_at(number - 1);
         CA_STORE(&list->first, r->next);
         r->next = to->first;
         r->prev = 0;
         if (r->next)
-            ca_region.runs[r->next - 1].prev = number;
+            ca_run_at(r->next - 1)->prev = number;
         CA_STORE(&to->first, number);
         CA_STORE(&r->owner, to->owner);
     }

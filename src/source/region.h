@@ -65,16 +65,23 @@ typedef struct ca_region_t {
     const ca_source *source;
     ca_pool nodes;     /* records of CA_NODE_BATCH TLSF nodes each */
     ca_pool slabs, magazines, heaps, outboxes, contexts, chunks, zones;
-    ca_run_record *runs; /* one a chunk of CA_CHUNK pages: of the run that starts there */
+    ca_run_record *runs; /* one a chunk of CA_CHUNK pages: of the run that starts there; see ca_run_at */
+    ca_run_record *first_runs; /* those of the first CA_FIRST_CHUNKS, which lie with the first records: a small process has no page for them alone */
     uint32_t *marks;   /* one a TLSF node: when its pages were last used, 0: they read as zero */
     uint32_t now;      /* the time as a mark, as ca_region_tick last saw it */
 } ca_region_t;
 
-extern ca_region_t ca_region;
 
 /* Nodes come in records; the first of each only links it. */
 enum { CA_CHUNK = 4, CA_CHUNK_SHIFT = 2, CA_NODE_BATCH = 8, CA_NODE_BATCH_SHIFT = 3, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2432, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32, CA_ZONE_RECORD = 2048,
-       CA_HEAP_NUMBER_BITS = 21 /* of a tag */ };
+       CA_HEAP_NUMBER_BITS = 21 /* of a tag */, CA_FIRST_CHUNKS = 64 };
+
+extern ca_region_t ca_region;
+
+CA_INLINE ca_run_record *ca_run_at(uint32_t chunk)
+{
+    return (chunk < CA_FIRST_CHUNKS ? ca_region.first_runs : ca_region.runs) + chunk;
+}
 
 /* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed; or renewing failed, and they must be committed again. */
 #define CA_MARK_MOVED UINT32_MAX

@@ -105,10 +105,30 @@ static void a_list_is_linked_and_may_be_short(void **state)
     for (uint32_t r = ca_pool_take_list(&pool, 5); r; r = *ca_pool_link(&pool, r))
         n++;
     assert_int_equal(n, 5);
-    for (uint32_t r = ca_pool_take_list(&pool, UINT32_MAX); r; r = *ca_pool_link(&pool, r))
-        n++;
+    for (uint32_t first, fewest = CA_PAGE / RECORD - 5; (first = ca_pool_take_list(&pool, UINT32_MAX)) != 0; fewest = CA_PAGE / RECORD) { /* no more than the page has that they begin in */
+        uint32_t before = n;
+        for (uint32_t r = first; r; r = *ca_pool_link(&pool, r))
+            n++;
+        assert_int_equal(n - before, fewest);
+    }
     assert_int_equal(n, RECORDS);
     assert_int_equal(ca_pool_take_list(&pool, 1), 0);
+    pool_drop();
+}
+
+static void first_records_lie_where_they_are_put(void **state)
+{
+    (void)state;
+    ca_pool small = pool_new(2 * CA_PAGE), large;
+    ca_pool_init(&large, &store, 2 * RECORD);
+    ca_store_cut(&store, CA_PAGE);
+    ca_pool_begin(&small, store.end - RECORD, 1);
+    ca_pool_begin(&large, store.end - 5 * RECORD - RECORD, 2); /* the store's end is a multiple of both */
+    assert_ptr_equal(ca_pool_at(&small, ca_pool_take(&small)), store.end - RECORD);
+    assert_ptr_equal(ca_pool_at(&large, ca_pool_take(&large)), store.end - 6 * RECORD);
+    assert_ptr_equal(ca_pool_at(&large, ca_pool_take(&large)), store.end - 4 * RECORD);
+    assert_ptr_equal(ca_pool_at(&small, ca_pool_take(&small)), store.end - 2 * CA_PAGE); /* then pages of their own, below what was cut off */
+    assert_ptr_equal(ca_pool_at(&large, ca_pool_take(&large)), store.end - 3 * CA_PAGE);
     pool_drop();
 }
 
@@ -198,7 +218,7 @@ int main(void)
         cmocka_unit_test(a_line_is_one_write),
         cmocka_unit_test(a_pool_gives_each_record_once_until_none_is_left),
         cmocka_unit_test(a_list_is_linked_and_may_be_short),
-        cmocka_unit_test(pools_of_one_store_lie_together),
+        cmocka_unit_test(pools_of_one_store_lie_together), cmocka_unit_test(first_records_lie_where_they_are_put),
         cmocka_unit_test(threads_never_hold_the_same_record),
         cmocka_unit_test(a_lock_keeps_threads_apart),
     };

@@ -167,7 +167,6 @@ static void aftermath(ca_heap *heap)
 _Noreturn static void case_run(uint64_t after, uint64_t every, bool once, bool started)
 {
     ca_heap *heap = NULL;
-    ca_class_init();
     bool ready = started && ca_region_init(&ca_source_mmap, REGION);
     REQUIRE(ready == started);
     (void)ca_os_fail(after, every, once);

@@ -9,7 +9,6 @@
 
 static inline bool face_start(const ca_source *source, size_t bytes)
 {
-    ca_class_init();
     return ca_region_init(source, bytes);
 }
 

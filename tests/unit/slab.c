@@ -39,6 +39,14 @@ static void classes_are_within_their_limits(void **state)
         assert_true(c->size % CA_GRANULE == 0 && c->capacity >= 1 && c->capacity <= CA_MAGAZINE_SLOTS && c->depot >= 1);
         assert_true(first >= c->size && most >= first && most / c->size <= CA_SLAB_OBJECTS);
         assert_true(first % c->size <= first / 8);
+        for (size_t less = CA_PAGE; less < first; less += CA_PAGE)
+            assert_true(less < c->size || less % c->size > less / 8);
+        size_t limit = ca_size_max((size_t)64 << 10, (size_t)c->size * 4), grown = first;
+        while (grown * 2 <= limit && grown * 2 / c->size <= CA_SLAB_OBJECTS)
+            grown *= 2;
+        assert_int_equal(most, grown);
+        assert_true(c->capacity == CA_MAGAZINE_SLOTS || c->capacity == 4 || c->capacity == ((size_t)64 << 10) / c->size);
+        assert_true(c->colors == 64 || c->colors == 1 || c->colors == CA_PAGE / c->size);
     }
 }
 

@@ -140,6 +140,8 @@ static uint32_t smallest_from(const fit *f, unsigned bin, uint64_t size)
 /* The best fit for size >= 1, or 0: one that is in a ring but not in the tree where there is one, since that is least to undo. */
 static uint32_t size_best(const fit *f, uint64_t size)
 {
+    if (CA_UNLIKELY((unit)size != size)) /* a request or its alignment is beyond all offsets: no bin is */
+        return 0;
     unsigned bin = fit_bin(size), level = bin / FIT_SECOND_LEVELS;
     uint32_t best = smallest_from(f, bin, size);
     if (!best) {

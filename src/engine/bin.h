@@ -19,11 +19,17 @@ enum {
     CA_BIN_COUNT = CA_BIN_FIRST_LEVELS * CA_BIN_SECOND_LEVELS
 };
 
-/* The bin whose smallest size is the largest that is <= size: where a free range of this size is filed. */
+/* The bin whose smallest size is the largest that is <= size, of bins with so many bits of mantissa. */
+CA_INLINE unsigned ca_bin_floor_of(uint64_t size, unsigned mantissa_bits)
+{
+    unsigned exponent = ca_bit_high(size | 1ULL << mantissa_bits) - mantissa_bits; /* 0 for both exact levels: no branch */
+    return (exponent << mantissa_bits) + (unsigned)(size >> exponent);
+}
+
+/* Where a free range of this size is filed. */
 CA_INLINE unsigned ca_bin_floor(uint64_t size)
 {
-    unsigned exponent = ca_bit_high(size | CA_BIN_SECOND_LEVELS) - CA_BIN_MANTISSA_BITS; /* 0 for both exact levels: no branch */
-    return (exponent << CA_BIN_MANTISSA_BITS) + (unsigned)(size >> exponent);
+    return ca_bin_floor_of(size, CA_BIN_MANTISSA_BITS);
 }
 
 /* The smallest size filed in a bin. */

@@ -12,7 +12,7 @@
 #ifndef FIT
 #include "engine/fit32.h"
 #endif
-#include "base/base.h"
+#include "engine/bin.h"
 
 enum {
     FIT_MANTISSA_BITS = 6,
@@ -24,8 +24,7 @@ enum {
 /* Where a free range of this size is filed. */
 CA_INLINE unsigned fit_bin(uint64_t size)
 {
-    unsigned exponent = ca_bit_high(size | FIT_SECOND_LEVELS) - FIT_MANTISSA_BITS; /* 0 for both exact levels: no branch */
-    return (exponent << FIT_MANTISSA_BITS) + (unsigned)(size >> exponent);
+    return ca_bin_floor_of(size, FIT_MANTISSA_BITS);
 }
 
 /* Bits of a size that its bin leaves open. */

@@ -47,7 +47,6 @@ static void poison_set(void *p, size_t usable)
         words[i] = POISON;
 }
 
-
 /* The trailer's two parts. false: it was written over. */
 static bool trailer_read(const void *p, size_t usable, uint64_t *size, uint32_t *stack)
 {

@@ -42,6 +42,16 @@ static void *throw_deep(void *depth) {
     throw std::runtime_error("thrown in a context");
 }
 
+// Whether the exception of throw_deep and its like leaves ctxalloc_run.
+static bool is_thrown(void *(*fn)(void *), void *argument) {
+    try {
+        ctxalloc_run(context, fn, argument);
+    } catch (const std::runtime_error &e) {
+        return std::string(e.what()) == "thrown in a context";
+    }
+    return false;
+}
+
 static void *rethrow(void *unused) {
     try {
         return ctxalloc_run(CTXALLOC_GLOBAL, throw_deep, unused);
@@ -53,21 +63,10 @@ static void *rethrow(void *unused) {
 
 static void ca6_run_restores_on_an_exception() {
     for (uintptr_t depth = 0; depth < 6; depth++) {
-        bool caught = false;
-        try {
-            ctxalloc_run(context, throw_deep, reinterpret_cast<void *>(depth));
-        } catch (const std::runtime_error &e) {
-            caught = std::string(e.what()) == "thrown in a context";
-        }
-        CHECK(caught && ctxalloc_current() == CTXALLOC_GLOBAL);
+        CHECK(is_thrown(throw_deep, reinterpret_cast<void *>(depth)));
+        CHECK(ctxalloc_current() == CTXALLOC_GLOBAL);
     }
-    bool caught = false;
-    try {
-        ctxalloc_run(context, rethrow, nullptr);
-    } catch (const std::exception &) {
-        caught = true;
-    }
-    CHECK(caught && ctxalloc_current() == CTXALLOC_GLOBAL);
+    CHECK(is_thrown(rethrow, nullptr) && ctxalloc_current() == CTXALLOC_GLOBAL);
 }
 
 // On a stack that is not the thread's own: another context is current around it, whose frame lies on the thread's stack.
@@ -123,13 +122,7 @@ static void ca6_frames_left_by_a_jump_are_not_restored_again() {
     CHECK(ctxalloc_current() == CTXALLOC_GLOBAL);
     ctxalloc_context *mine = create(CTXALLOC_LONG);
     (void)ctxalloc_switch(mine);
-    bool caught = false;
-    try {
-        ctxalloc_run(context, throw_over_what_is_left, nullptr);
-    } catch (const std::runtime_error &) {
-        caught = true;
-    }
-    CHECK(caught && ctxalloc_current() == mine);
+    CHECK(is_thrown(throw_over_what_is_left, nullptr) && ctxalloc_current() == mine);
     CHECK(ctxalloc_switch(CTXALLOC_GLOBAL) == mine && ctxalloc_destroy(mine) == 0);
 }
 

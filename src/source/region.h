@@ -71,7 +71,6 @@ typedef struct ca_region_t {
     uint32_t now;      /* the time as a mark, as ca_region_tick last saw it */
 } ca_region_t;
 
-
 /* Nodes come in records; the first of each only links it. */
 enum { CA_CHUNK = 4, CA_CHUNK_SHIFT = 2, CA_NODE_BATCH = 8, CA_NODE_BATCH_SHIFT = 3, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2432, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32, CA_ZONE_RECORD = 2048,
        CA_HEAP_NUMBER_BITS = 21 /* of a tag */, CA_FIRST_CHUNKS = 64 };
@@ -210,13 +209,6 @@ CA_INLINE ca_granule ca_region_granule(const void *p)
     return CA_LIKELY(g < CA_LOAD(&ca_region.granules)) ? g : ca_region_granule_far((uintptr_t)p);
 }
 
-CA_INLINE void *ca_region_address(ca_page page)
-{
-    if (CA_UNLIKELY((ca_granule)page << (CA_PAGE_SHIFT - CA_GRANULE_SHIFT) >= CA_LOAD(&ca_region.granules)))
-        return ca_region_address_far(page);
-    return (void *)(ca_region.base + (uintptr_t)page * CA_PAGE);
-}
-
 CA_INLINE ca_page ca_granule_page(ca_granule g)
 {
     return (ca_page)(g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT));
@@ -225,6 +217,13 @@ CA_INLINE ca_page ca_granule_page(ca_granule g)
 CA_INLINE ca_granule ca_page_granule(ca_page page)
 {
     return (ca_granule)page << (CA_PAGE_SHIFT - CA_GRANULE_SHIFT);
+}
+
+CA_INLINE void *ca_region_address(ca_page page)
+{
+    if (CA_UNLIKELY(ca_page_granule(page) >= CA_LOAD(&ca_region.granules)))
+        return ca_region_address_far(page);
+    return (void *)(ca_region.base + (uintptr_t)page * CA_PAGE);
 }
 
 /* Bytes: committed (may be resident), free in the region, in runs; of all zones. */

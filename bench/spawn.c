@@ -1,6 +1,7 @@
 /* What starting a process costs under each allocator: spawn COUNT PROGRAM {LABEL PRELOAD OPTIONS}…
  *
- * The program is spawned COUNT times under each, in turn, so that a slow moment of the machine meets all alike.  Prints
+ * The program is spawned COUNT times under each, in rounds of random order, so that a slow moment of the machine meets all
+ * alike, and nobody always starts in the caches that the same neighbour left.  Prints
  * for each label the median and the mean microseconds from spawn to the end of the process.  OPTIONS becomes
  * CTXALLOC_OPTIONS; PRELOAD and OPTIONS may be empty.
  */
@@ -60,29 +61,41 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+/* Fisher and Yates. */
+static void shuffle(int *order, int count, struct bench_random *random)
+{
+	for (int i = count - 1; i > 0; i--) {
+		int k = (int)bench_random_below(random, (size_t)i + 1), swapped = order[i];
+
+		order[i] = order[k];
+		order[k] = swapped;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct allocator allocators[ALLOCATORS];
 	size_t count = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
-	int used = (argc - 3) / 3;
+	struct bench_random random = bench_random_seed(1);
+	int used = (argc - 3) / 3, order[ALLOCATORS];
 
 	if (count == 0 || used < 1 || used > ALLOCATORS || argc != 3 + used * 3) {
 		fprintf(stderr, "usage: spawn COUNT PROGRAM {LABEL PRELOAD OPTIONS}...\n");
 		return 2;
 	}
 	for (int i = 0; i < used; i++) {
+		order[i] = i;
 		allocators[i].label = argv[3 + i * 3];
 		make_environment(&allocators[i], argv[4 + i * 3], argv[5 + i * 3]);
 		allocators[i].microseconds = calloc(count, sizeof(double));
 		bench_require(allocators[i].microseconds != NULL, "there is memory");
 		spawn_once(argv[2], &allocators[i]); /* once to have the files in the page cache */
 	}
-	for (size_t round = 0; round < count; round++)
-		for (int i = 0; i < used; i++) {
-			struct allocator *allocator = &allocators[(i + (int)(round % 1024)) % used];
-
-			allocator->microseconds[round] = spawn_once(argv[2], allocator);
-		}
+	for (size_t round = 0; round < count; round++) {
+		shuffle(order, used, &random);
+		for (int i = 0; i < used; i++)
+			allocators[order[i]].microseconds[round] = spawn_once(argv[2], &allocators[order[i]]);
+	}
 	for (int i = 0; i < used; i++) {
 		double sum = 0;
 

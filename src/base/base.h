@@ -47,6 +47,14 @@ CA_INLINE uint64_t ca_pages_for(size_t bytes) { return (bytes + CA_PAGE - 1) >> 
 #define CA_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define CA_LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define CA_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+/* In a loop that waits: the processor's hint, where it has one. */
+#if defined(__x86_64__) || defined(__i386__)
+#define CA_PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define CA_PAUSE() __asm__ volatile("isb")
+#else
+#define CA_PAUSE() __asm__ volatile("")
+#endif
 /* A counter with one writer: no locked instruction. */
 #define CA_BUMP(p, n) CA_STORE((p), CA_LOAD(p) + (n))
 

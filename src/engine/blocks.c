@@ -17,6 +17,8 @@
 #include "base/base.h"
 #include "engine/error.h"
 
+enum { PAUSES_MOST = 127 };
+
 #define LIVE UINT64_MAX
 #define CACHED (UINT64_MAX - 1)
 
@@ -72,11 +74,23 @@ static uint64_t block_make_live(ctxalloc_blocks *pool, uint64_t index)
     return index;
 }
 
+/* After a lost race for the list: doing nothing for a while, twice as long each time, so that several processors do not spend their time on moving
+ * head's line to and fro (Anderson, "The performance of spin lock alternatives", 1990). Nobody waits for anybody: who is here holds nothing.
+ * Returns head. */
+static CA_NOINLINE uint64_t list_back_off(const ctxalloc_blocks *pool, uint32_t *pauses)
+{
+    *pauses = *pauses < PAUSES_MOST ? *pauses * 2 + 1 : *pauses;
+    for (uint32_t i = 0; i < *pauses; i++)
+        CA_PAUSE();
+    return CA_LOAD_ACQUIRE(&pool->head);
+}
+
 /* Takes a free block off the list. */
 static uint64_t list_pop(ctxalloc_blocks *pool)
 {
     uint64_t head = CA_LOAD_ACQUIRE(&pool->head);
-    for (;;) {
+    uint32_t pauses = 0;
+    for (;; head = list_back_off(pool, &pauses)) {
         uint64_t place = head & pool->index_mask;
         if (!place)
             return CTXALLOC_NONE;
@@ -91,10 +105,13 @@ static uint64_t list_pop(ctxalloc_blocks *pool)
 static void list_push(ctxalloc_blocks *pool, uint64_t first, uint64_t last)
 {
     uint64_t head = CA_LOAD(&pool->head), changed;
-    do {
+    uint32_t pauses = 0;
+    for (;; head = list_back_off(pool, &pauses)) {
         CA_STORE(&pool->table[last], head & pool->index_mask);
         changed = ((head | pool->index_mask) + 1) | (first + 1); /* a carry out of the index adds 1 to the tag */
-    } while (!__atomic_compare_exchange_n(&pool->head, &head, changed, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+        if (__atomic_compare_exchange_n(&pool->head, &head, changed, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            return;
+    }
 }
 
 /* Takes up to `most` blocks that were never used; *count: how many there were at that moment, used or not. Returns how many. */

@@ -196,14 +196,20 @@ CA_INLINE bool ca_fast_free(void *p)
     return false;
 }
 
-/* After ca_fast_free, the first thing on the slow path: what is in the chunk in use of the short or medium context that is current. false: not that. */
+/* A live block of the short or medium context that is current, but for those in a short one's first piece when that is full. false: not that; nothing has changed. */
+CA_INLINE bool ca_fast_chunk_free(ca_target *target, void *p)
+{
+    ca_context *c = ca_context_of_target(target);
+    if (CA_LIKELY(target->kind == CA_TARGET_SHORT))
+        return ca_bump_free_quick(&c->bump, p) || ca_bump_free_own(&c->bump, ca_context_number(c), p);
+    return ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p);
+}
+
+/* After ca_fast_free, the first thing on the slow path. */
 CA_INLINE bool ca_fast_free_second(void *p)
 {
     ca_target *target = ca_current;
-    if (CA_LIKELY(target->kind < CA_TARGET_SHORT) || CA_UNLIKELY(target->context_end == 0))
-        return false;
-    ca_context *c = ca_context_of_target(target);
-    return CA_LIKELY(target->kind == CA_TARGET_SHORT) ? ca_bump_free_quick(&c->bump, p) : ca_chunked_free_quick(&c->chunked, p);
+    return CA_UNLIKELY(target->kind >= CA_TARGET_SHORT) && target->context_end != 0 && ca_fast_chunk_free(target, p);
 }
 
 /* Of a slab's object of the current heap. 0: not from here; ask ca_front_usable. */

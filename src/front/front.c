@@ -425,13 +425,8 @@ CA_NOINLINE static enum ca_found plain_free(void *p, const char *function)
     if (!p)
         return CA_OURS;
     ca_target *target = ca_current;
-    if (target->kind == CA_TARGET_SHORT && ca_bump_free_quick(&ca_context_of_target(target)->bump, p))
+    if ((target->kind == CA_TARGET_SHORT || target->kind == CA_TARGET_MEDIUM) && ca_fast_chunk_free(target, p))
         return CA_OURS;
-    if (target->kind == CA_TARGET_MEDIUM) {
-        ca_context *c = target->context;
-        if (ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p))
-            return CA_OURS;
-    }
     if (!block_find(p, function, &b))
         return stored_free(p, function);
     block_free(&b, p, function);

@@ -258,6 +258,23 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     return true;
 }
 
+bool ca_bump_free_own(ca_bump *bump, uint32_t context, const void *p)
+{
+    ca_granule g = ca_region_granule(p);
+    if (g == UINT64_MAX || (uintptr_t)p % CA_GRANULE || p == bump->last)
+        return false;
+    const ca_page_entry *e = &ca_region.entries[ca_granule_page(g)];
+    if (CA_LOAD(&e->tag) != CA_TAG_BUMP)
+        return false;
+    const ca_chunk *c = ca_chunk_at(CA_LOAD(&e->number));
+    ca_live_word *w = ca_live_at(g);
+    uint64_t bit = 1ULL << g % 64;
+    if (CA_LOAD(&c->context) != context || CA_LOAD(&c->state) || !(CA_LOAD(&w->born) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
+        return false;
+    CA_STORE_RELEASE(&bump->own_freed, bump->own_freed + 1);
+    return true;
+}
+
 bool ca_bump_area(const ca_bump *bump, uint32_t number, ca_area *a)
 {
     uint32_t used = CA_LOAD_ACQUIRE(&bump->used);

@@ -92,7 +92,7 @@ static bool is_filled(const block *b)
 /* The owner's quick way knows the chunk in use only; what it refuses is the other's business. */
 static bool free_by_owner(model *m, void *p)
 {
-    return (below(m, 2) && ca_bump_free_quick(&m->bump, p)) || ca_bump_free(&m->bump, p, true);
+    return (below(m, 4) && (ca_bump_free_quick(&m->bump, p) || ca_bump_free_own(&m->bump, NUMBER, p))) || ca_bump_free(&m->bump, p, true);
 }
 
 static void step_free(model *m)
@@ -104,7 +104,7 @@ static void step_free(model *m)
                 return;
         assert_false(ca_bump_is_live(&m->bump, b->p));
         assert_false(ca_bump_free_quick(&m->bump, b->p) || ca_bump_free_quick(&m->bump, b->p + 1));
-        assert_false(ca_bump_free(&m->bump, b->p, true));
+        assert_false(ca_bump_free_own(&m->bump, NUMBER, b->p) || ca_bump_free(&m->bump, b->p, true));
         return;
     }
     assert_true(is_filled(b));

@@ -145,7 +145,7 @@ static void step_drop(model *m)
     assert_true(keep ? m->account.used <= used : m->account.used <= CA_PIECE_BYTES);
     for (size_t i = 0; i < m->count; i += 7)
         assert_false(face_tag(m->blocks[i].p) && ca_chunk_owner(face_page(m->blocks[i].p), face_tag(m->blocks[i].p), m->blocks[i].p) == NUMBER &&
-                     ca_bump_is_live(&m->bump, m->blocks[i].p));
+                     (ca_bump_is_live(&m->bump, m->blocks[i].p) || ca_bump_free_quick(&m->bump, m->blocks[i].p) || ca_bump_free_own(&m->bump, NUMBER, m->blocks[i].p)));
     for (size_t i = 0; i < m->mark_count; i++)
         assert_false(ca_bump_rollback(&m->bump, m->marks[i].mark));
     m->count = m->live = m->mark_count = 0;

@@ -30,6 +30,10 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+/* Calls that the C library adds nothing to go by their number: each of its functions that is named here is one more for the dynamic loader to find at every start, and
+ * costs it 650 instructions.  Those that change mappings have names nevertheless, for the sanitizers' sake. */
+#define KERNEL(name, ...) syscall(SYS_##name, __VA_ARGS__)
+
 /* free must keep errno, and malloc sets it in the faces only: so no call here may change it. */
 #define KEEP_ERRNO(statement)   \
     do {                        \
@@ -182,7 +186,7 @@ bool ca_os_lock(void *p, size_t bytes)
 {
     int failed = 1;
     if (!fault_strikes())
-        KEEP_ERRNO(failed = mlock(p, bytes));
+        KEEP_ERRNO(failed = (int)KERNEL(mlock, p, bytes));
     return !failed;
 }
 
@@ -204,7 +208,7 @@ bool ca_os_name(void *p, size_t bytes, const char *name)
 {
     int failed = 1;
     if (!fault_strikes())
-        KEEP_ERRNO(failed = prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)p, bytes, (unsigned long)name));
+        KEEP_ERRNO(failed = (int)KERNEL(prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)p, bytes, (unsigned long)name));
     return !failed;
 }
 
@@ -215,12 +219,12 @@ void ca_os_no_huge_pages(void *p, size_t bytes)
 
 void ca_os_wait(uint32_t *word, uint32_t value)
 {
-    KEEP_ERRNO((void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0));
+    KEEP_ERRNO((void)KERNEL(futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0));
 }
 
 void ca_os_wake(uint32_t *word, int n)
 {
-    KEEP_ERRNO((void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0));
+    KEEP_ERRNO((void)KERNEL(futex, word, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0));
 }
 
 /* The kernel reads the set of signals before it finds that it is not told what to do with it. */
@@ -228,7 +232,7 @@ bool ca_os_is_readable(const void *p)
 {
     enum { NOTHING_KNOWN = -1, SET_BYTES = 8 };
     bool readable = false;
-    KEEP_ERRNO(readable = syscall(SYS_rt_sigprocmask, NOTHING_KNOWN, (uintptr_t)p & ~(uintptr_t)(SET_BYTES - 1), NULL, SET_BYTES) == 0 || errno != EFAULT);
+    KEEP_ERRNO(readable = KERNEL(rt_sigprocmask, NOTHING_KNOWN, (uintptr_t)p & ~(uintptr_t)(SET_BYTES - 1), NULL, SET_BYTES) == 0 || errno != EFAULT);
     return readable;
 }
 
@@ -243,7 +247,7 @@ bool ca_os_write(int fd, const char *text, size_t length)
 {
     ssize_t n = 1;
     KEEP_ERRNO(while (length && n > 0) {
-        n = write(fd, text, length);
+        n = KERNEL(write, fd, text, length);
         if (n < 0 && errno == EINTR)
             n = 1;
         else if (n > 0) {
@@ -261,7 +265,7 @@ static int file_open(const char *path, int flags, int *error)
         *error = EMFILE;
         return -1;
     }
-    KEEP_ERRNO(fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666); *error = errno);
+    KEEP_ERRNO(fd = (int)KERNEL(openat, AT_FDCWD, path, flags | O_CLOEXEC | O_NOCTTY, 0666); *error = errno);
     return fd;
 }
 
@@ -278,13 +282,13 @@ int ca_os_open(const char *path, int *error)
 size_t ca_os_read(int fd, char *to, size_t size)
 {
     ssize_t n;
-    KEEP_ERRNO(do n = read(fd, to, size); while (n < 0 && errno == EINTR));
+    KEEP_ERRNO(do n = KERNEL(read, fd, to, size); while (n < 0 && errno == EINTR));
     return n > 0 ? (size_t)n : 0;
 }
 
 void ca_os_close(int fd)
 {
-    KEEP_ERRNO((void)close(fd));
+    KEEP_ERRNO((void)KERNEL(close, fd));
 }
 
 int ca_os_process(void)
@@ -295,7 +299,7 @@ int ca_os_process(void)
 size_t ca_os_address_space_limit(void)
 {
     struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-    KEEP_ERRNO((void)getrlimit(RLIMIT_AS, &limit));
+    KEEP_ERRNO((void)KERNEL(prlimit64, 0, RLIMIT_AS, NULL, &limit));
     return limit.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)limit.rlim_cur;
 }
 
@@ -460,9 +464,9 @@ int ca_os_file_open(const char *path, int how, unsigned mode)
     flags |= (how & CA_OS_NEW) ? O_EXCL : 0;
     if (fault_strikes())
         return fd;
-    CALL(fd, open(path, flags, mode));
+    CALL(fd, (int)KERNEL(openat, AT_FDCWD, path, flags, mode));
     struct stat s;
-    if (fd >= 0 && (fstat(fd, &s) || !S_ISREG(s.st_mode))) {
+    if (fd >= 0 && (KERNEL(fstat, fd, &s) || !S_ISREG(s.st_mode))) {
         ca_os_file_close(fd);
         return -EINVAL;
     }
@@ -485,13 +489,13 @@ int ca_os_file_in_memory(const char *name)
 {
     int fd = -EMFILE;
     if (!fault_strikes())
-        CALL(fd, memfd_create(name, MFD_CLOEXEC));
+        CALL(fd, (int)KERNEL(memfd_create, name, MFD_CLOEXEC));
     return fd;
 }
 
 void ca_os_file_close(int fd)
 {
-    KEEP_ERRNO((void)close(fd));
+    KEEP_ERRNO((void)KERNEL(close, fd));
 }
 
 int ca_os_file_size(int fd, uint64_t *bytes)
@@ -499,7 +503,7 @@ int ca_os_file_size(int fd, uint64_t *bytes)
     struct stat s = {.st_size = 0};
     int result = -EIO;
     if (!fault_strikes())
-        CALL(result, fstat(fd, &s));
+        CALL(result, (int)KERNEL(fstat, fd, &s));
     *bytes = result < 0 ? 0 : (uint64_t)s.st_size;
     return -result;
 }
@@ -510,7 +514,7 @@ static int back_by_writing(int fd, uint64_t from, uint64_t bytes)
     static const char zeros[CA_PAGE];
     uint64_t end = from + bytes;
     while (from < end) {
-        off_t data = lseek(fd, (off_t)from, SEEK_DATA), hole = lseek(fd, (off_t)from, SEEK_HOLE);
+        off_t data = KERNEL(lseek, fd, from, SEEK_DATA), hole = KERNEL(lseek, fd, from, SEEK_HOLE);
         if (data == (off_t)from && hole > data) {
             from = (uint64_t)hole;
             continue;
@@ -528,7 +532,7 @@ int ca_os_file_back(int fd, uint64_t from, uint64_t bytes)
     int result = -ENOSPC;
     if (fault_strikes())
         return ENOSPC;
-    CALL(result, fallocate(fd, 0, (off_t)from, (off_t)bytes));
+    CALL(result, (int)KERNEL(fallocate, fd, 0, from, bytes));
     if (result == -EOPNOTSUPP || result == -ENOSYS)
         KEEP_ERRNO(result = -back_by_writing(fd, from, bytes));
     return -result;
@@ -538,7 +542,7 @@ int ca_os_file_resize(int fd, uint64_t bytes)
 {
     int result = -ENOSPC;
     if (!fault_strikes())
-        CALL(result, ftruncate(fd, (off_t)bytes));
+        CALL(result, (int)KERNEL(ftruncate, fd, bytes));
     return -result;
 }
 
@@ -546,7 +550,7 @@ int ca_os_file_sync(int fd)
 {
     int result = -EIO;
     if (!fault_strikes())
-        CALL(result, fdatasync(fd));
+        CALL(result, (int)KERNEL(fdatasync, fd));
     return -result;
 }
 
@@ -562,10 +566,10 @@ int ca_os_directory_sync(const char *path)
     int fd, result;
     if (fault_strikes())
         return EIO;
-    CALL(fd, open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    CALL(fd, (int)KERNEL(openat, AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0)
         return -fd;
-    CALL(result, fsync(fd));
+    CALL(result, (int)KERNEL(fsync, fd));
     ca_os_file_close(fd);
     return result == -EINVAL ? 0 : -result; /* a file system without such a thing */
 }
@@ -576,7 +580,7 @@ int ca_os_file_set_lock(int fd, unsigned byte, enum ca_os_file_lock lock, bool w
     struct flock l = {.l_type = words[lock], .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
     int result = -ENOLCK;
     if (!fault_strikes())
-        CALL(result, fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &l));
+        CALL(result, (int)KERNEL(fcntl, fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &l));
     return result == -EACCES ? EAGAIN : -result;
 }
 
@@ -584,7 +588,7 @@ bool ca_os_file_is_locked(int fd, unsigned byte)
 {
     struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
     int result;
-    CALL(result, fcntl(fd, F_OFD_GETLK, &l));
+    CALL(result, (int)KERNEL(fcntl, fd, F_OFD_GETLK, &l));
     return result == 0 && l.l_type != F_UNLCK;
 }
 
@@ -609,7 +613,7 @@ int ca_os_file_read(int fd, void *to, size_t bytes, uint64_t from)
     for (ssize_t n; bytes; bytes -= (size_t)n, from += (uint64_t)n, to = (char *)to + n) {
         n = -EIO;
         if (!fault_strikes())
-            CALL(n, pread(fd, to, bytes, (off_t)from));
+            CALL(n, KERNEL(pread64, fd, to, bytes, from));
         if (n <= 0)
             return n ? (int)-n : ENODATA;
     }
@@ -621,7 +625,7 @@ int ca_os_file_write(int fd, const void *what, size_t bytes, uint64_t to)
     for (ssize_t n; bytes; bytes -= (size_t)n, to += (uint64_t)n, what = (const char *)what + n) {
         n = -EIO;
         if (!fault_strikes())
-            CALL(n, pwrite(fd, what, bytes, (off_t)to));
+            CALL(n, KERNEL(pwrite64, fd, what, bytes, to));
         if (n <= 0)
             return n ? (int)-n : ENOSPC;
     }
@@ -634,10 +638,10 @@ bool ca_os_boot(char text[40])
     ssize_t n = -1;
     if (fault_strikes())
         return false;
-    CALL(fd, open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+    CALL(fd, (int)KERNEL(openat, AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
     if (fd < 0)
         return false;
-    CALL(n, read(fd, text, 36));
+    CALL(n, KERNEL(read, fd, text, 36));
     ca_os_file_close(fd);
     for (int i = n == 36 ? 36 : 0; i < 40; i++)
         text[i] = '\0';
@@ -659,7 +663,7 @@ bool ca_os_node_policy(void *p, size_t bytes, enum ca_os_memory memory, const ui
     bool failed = true;
     *error = EPERM;
     if (!fault_strikes()) /* the kernel takes the number of bits to be one less than what is said */
-        KEEP_ERRNO(failed = refused(syscall(SYS_mbind, p, bytes, modes[memory], nodes, words * 64 + 1, 0), error));
+        KEEP_ERRNO(failed = refused(KERNEL(mbind, p, bytes, modes[memory], nodes, words * 64 + 1, 0), error));
     return !failed;
 }
 
@@ -668,7 +672,7 @@ bool ca_os_node_query(size_t count, void *const *pages, int *nodes, int *error)
     bool failed = true;
     *error = EPERM;
     if (!fault_strikes())
-        KEEP_ERRNO(failed = refused(syscall(SYS_move_pages, 0, count, pages, NULL, nodes, 0), error));
+        KEEP_ERRNO(failed = refused(KERNEL(move_pages, 0, count, pages, NULL, nodes, 0), error));
     return !failed;
 }
 
@@ -677,7 +681,7 @@ bool ca_os_node_move(size_t count, void *const *pages, const int *to, int *nodes
     bool failed = true;
     *error = EPERM;
     if (!fault_strikes())
-        KEEP_ERRNO(failed = refused(syscall(SYS_move_pages, 0, count, pages, to, nodes, MPOL_MF_MOVE), error));
+        KEEP_ERRNO(failed = refused(KERNEL(move_pages, 0, count, pages, to, nodes, MPOL_MF_MOVE), error));
     return !failed;
 }
 
@@ -693,7 +697,7 @@ bool ca_os_node_allowed(uint64_t *nodes, size_t words)
 {
     long failed = 1;
     if (!fault_strikes())
-        KEEP_ERRNO(failed = syscall(SYS_get_mempolicy, NULL, nodes, words * 64 + 1, NULL, MPOL_F_MEMS_ALLOWED));
+        KEEP_ERRNO(failed = KERNEL(get_mempolicy, NULL, nodes, words * 64 + 1, NULL, MPOL_F_MEMS_ALLOWED));
     return !failed;
 }
 
@@ -702,7 +706,7 @@ bool ca_os_node_told(void)
     int mode = MPOL_DEFAULT;
     long failed = 1;
     if (!fault_strikes())
-        KEEP_ERRNO(failed = syscall(SYS_get_mempolicy, &mode, NULL, 0, NULL, 0));
+        KEEP_ERRNO(failed = KERNEL(get_mempolicy, &mode, NULL, 0, NULL, 0));
     return !failed && mode != MPOL_DEFAULT;
 }
 
@@ -712,9 +716,9 @@ size_t ca_os_read_file(const char *path, char *buffer, size_t size)
     ssize_t n = -1;
     int fd = -1;
     if (!fault_strikes())
-        KEEP_ERRNO(fd = open(path, O_RDONLY | O_CLOEXEC));
+        KEEP_ERRNO(fd = (int)KERNEL(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
     while (fd >= 0 && all + 1 < size) {
-        KEEP_ERRNO(n = read(fd, buffer + all, size - 1 - all); if (n < 0 && errno == EINTR) n = INT32_MIN);
+        KEEP_ERRNO(n = KERNEL(read, fd, buffer + all, size - 1 - all); if (n < 0 && errno == EINTR) n = INT32_MIN);
         if (n == INT32_MIN)
             continue;
         if (n <= 0)
@@ -722,7 +726,7 @@ size_t ca_os_read_file(const char *path, char *buffer, size_t size)
         all += (size_t)n;
     }
     if (fd >= 0)
-        KEEP_ERRNO((void)close(fd));
+        KEEP_ERRNO((void)KERNEL(close, fd));
     all = n < 0 ? 0 : all;
     buffer[all] = '\0';
     return all;

@@ -31,7 +31,7 @@
 #endif
 
 /* Calls that the C library adds nothing to go by their number: each of its functions that is named here is one more for the dynamic loader to find at every start, and
- * costs it 650 instructions.  Those that change mappings have names nevertheless, for the sanitizers' sake. */
+ * costs it 650 instructions.  What others put functions of their own in the place of has a name nevertheless: changes of mappings (sanitizers) and flushes (tests; libeatmydata). */
 #define KERNEL(name, ...) syscall(SYS_##name, __VA_ARGS__)
 
 /* free must keep errno, and malloc sets it in the faces only: so no call here may change it. */
@@ -550,7 +550,7 @@ int ca_os_file_sync(int fd)
 {
     int result = -EIO;
     if (!fault_strikes())
-        CALL(result, (int)KERNEL(fdatasync, fd));
+        CALL(result, fdatasync(fd));
     return -result;
 }
 
@@ -569,7 +569,7 @@ int ca_os_directory_sync(const char *path)
     CALL(fd, (int)KERNEL(openat, AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0)
         return -fd;
-    CALL(result, (int)KERNEL(fsync, fd));
+    CALL(result, fsync(fd));
     ca_os_file_close(fd);
     return result == -EINVAL ? 0 : -result; /* a file system without such a thing */
 }

@@ -50,6 +50,8 @@ CA_NOINLINE void *FACE(malloc)(size_t size)
 
 CA_NOINLINE static void free_slow(void *p, const char *function)
 {
+    if (ca_fast_free_second(p))
+        return;
     if (CA_UNLIKELY(ca_front_free(p, function) == CA_FOREIGN))
         ca_next_free(p);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "front/front.h"
+#include "heap/context.h"
 #include "heap/live.h"
 
 CA_INLINE ca_cache *ca_fast_cache(ca_target *target, size_t offset)
@@ -117,9 +118,26 @@ CA_INLINE void *ca_fast_context_malloc(ca_target *target, size_t size, const voi
     return ca_fast_pop(ca_fast_cache_for(target, size), ca_heap_setting.check);
 }
 
-/* After ca_fast_malloc, the first thing on the slow path: neither costs those who need it not. */
+/* pre: its kind is SHORT or MEDIUM */
+CA_INLINE ca_context *ca_context_of_target(ca_target *target)
+{
+    return (ca_context *)(void *)target;
+}
+
+/* For short and medium contexts: out of the chunk in use. */
+CA_INLINE void *ca_fast_chunk_malloc(ca_target *target, size_t size)
+{
+    if (CA_UNLIKELY(size >= target->context_end))
+        return NULL;
+    ca_context *c = ca_context_of_target(target);
+    return CA_LIKELY(target->kind == CA_TARGET_SHORT) ? ca_bump_quick(&c->bump, size) : ca_chunked_quick(&c->chunked, size);
+}
+
+/* After ca_fast_malloc, the first thing on the slow path: none of these costs those who need it not. */
 CA_INLINE void *ca_fast_malloc_second(ca_target *target, size_t size, const void *caller)
 {
+    if (CA_UNLIKELY(target->kind >= CA_TARGET_SHORT))
+        return ca_fast_chunk_malloc(target, size);
     return size > CA_FAST_MAX ? ca_fast_medium_malloc(target, size) : ca_fast_context_malloc(target, size, caller);
 }
 
@@ -176,6 +194,22 @@ CA_INLINE bool ca_fast_free(void *p)
         return true;
     }
     return false;
+}
+
+/* A live block of the short or medium context that is current, but for those in a short one's first piece when that is full. false: not that; nothing has changed. */
+CA_INLINE bool ca_fast_chunk_free(ca_target *target, void *p)
+{
+    ca_context *c = ca_context_of_target(target);
+    if (CA_LIKELY(target->kind == CA_TARGET_SHORT))
+        return ca_bump_free_quick(&c->bump, p) || ca_bump_free_own(&c->bump, ca_context_number(c), p);
+    return ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p);
+}
+
+/* After ca_fast_free, the first thing on the slow path. */
+CA_INLINE bool ca_fast_free_second(void *p)
+{
+    ca_target *target = ca_current;
+    return CA_UNLIKELY(target->kind >= CA_TARGET_SHORT) && target->context_end != 0 && ca_fast_chunk_free(target, p);
 }
 
 /* Of a slab's object of the current heap. 0: not from here; ask ca_front_usable. */

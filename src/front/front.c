@@ -37,11 +37,6 @@ CA_COLD static void *none_alloc(size_t size, size_t align, bool zero)
     return p;
 }
 
-CA_INLINE ca_context *short_context(ca_target *target)
-{
-    return (ca_context *)(void *)target;
-}
-
 static void *target_alloc(ca_target *target, size_t size, size_t align)
 {
     if (ca_target_is_heap(target))
@@ -93,7 +88,7 @@ static void *plain_malloc(size_t size)
     if (CA_UNLIKELY(size > CA_MAX_SIZE))
         return NULL;
     if (target->kind == CA_TARGET_SHORT) {
-        p = ca_bump_quick(&short_context(target)->bump, size);
+        p = ca_bump_quick(&ca_context_of_target(target)->bump, size);
         if (CA_LIKELY(p != NULL))
             return p;
         p = target_alloc(target, size, CA_GRANULE);
@@ -430,16 +425,8 @@ CA_NOINLINE static enum ca_found plain_free(void *p, const char *function)
     if (!p)
         return CA_OURS;
     ca_target *target = ca_current;
-    if (target->kind == CA_TARGET_SHORT && p == short_context(target)->bump.last && (char *)p >= short_context(target)->bump.floor &&
-        !CA_LOAD(&short_context(target)->bump.freed)) {
-        ca_bump_take_back(&short_context(target)->bump, p);
+    if ((target->kind == CA_TARGET_SHORT || target->kind == CA_TARGET_MEDIUM) && ca_fast_chunk_free(target, p))
         return CA_OURS;
-    }
-    if (target->kind == CA_TARGET_MEDIUM) {
-        ca_context *c = target->context;
-        if (ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p))
-            return CA_OURS;
-    }
     if (!block_find(p, function, &b))
         return stored_free(p, function);
     block_free(&b, p, function);

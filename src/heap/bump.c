@@ -102,19 +102,6 @@ static void start_unset(ca_bump *bump, const void *p)
         __atomic_fetch_and(&w->died, ~(1ULL << bit), __ATOMIC_RELAXED);
 }
 
-void ca_bump_take_back(ca_bump *bump, void *p)
-{
-    size_t g = (size_t)((char *)p - bump->start) / CA_GRANULE;
-    ca_live_word *w = &bump->words[g / 64];
-    bump->high = bump->at > bump->high ? bump->at : bump->high;
-    bump->last = NULL;
-    CA_STORE(&bump->blocks, bump->blocks - 1);
-    CA_STORE(&bump->retreats, bump->retreats + 1);
-    CA_STORE_RELEASE(&bump->at, p);
-    CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~(1ULL << g % 64));
-    CA_STORE_RELEASE(&bump->retreats, bump->retreats + 1);
-}
-
 bool ca_bump_was_block(const ca_bump *bump, const void *p)
 {
     return (const char *)p >= bump->at && (const char *)p < bump->high;
@@ -162,7 +149,7 @@ static void *block_take(ca_bump *bump, size_t size, size_t align)
         start_set(bump, bump->at);
         __atomic_fetch_or(&bump->words[g / 64].died, 1ULL << g % 64, __ATOMIC_RELAXED);
         CA_STORE(&bump->blocks, bump->blocks + 1);
-        __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELAXED);
+        CA_STORE(&bump->own_freed, bump->own_freed + 1);
     }
     bump->last = p;
     CA_STORE(&bump->blocks, bump->blocks + 1);
@@ -262,12 +249,29 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     unsigned bit;
     ca_live_word *w = start_word(bump, p, &bit);
     if (mine && p == bump->last && (char *)p >= bump->floor && !(CA_LOAD(&w->died) >> bit & 1)) {
-        ca_bump_take_back(bump, p);
+        ca_bump_take_back(bump, p, w, 1ULL << bit);
         return true;
     }
     if (!(CA_LOAD(&w->born) >> bit & 1) || __atomic_fetch_or(&w->died, 1ULL << bit, __ATOMIC_ACQ_REL) >> bit & 1)
         return false;
     __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+bool ca_bump_free_own(ca_bump *bump, uint32_t context, const void *p)
+{
+    ca_granule g = ca_region_granule(p);
+    if (g == UINT64_MAX || (uintptr_t)p % CA_GRANULE || p == bump->last)
+        return false;
+    const ca_page_entry *e = &ca_region.entries[ca_granule_page(g)];
+    if (CA_LOAD(&e->tag) != CA_TAG_BUMP)
+        return false;
+    const ca_chunk *c = ca_chunk_at(CA_LOAD(&e->number));
+    ca_live_word *w = ca_live_at(g);
+    uint64_t bit = 1ULL << g % 64;
+    if (CA_LOAD(&c->context) != context || CA_LOAD(&c->state) || !(CA_LOAD(&w->born) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
+        return false;
+    CA_STORE_RELEASE(&bump->own_freed, bump->own_freed + 1);
     return true;
 }
 
@@ -415,6 +419,6 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     CA_STORE(&bump->at, at);
     bump->last = NULL;
     bump->blocks = m->blocks;
-    __atomic_fetch_sub(&bump->freed, freed, __ATOMIC_RELAXED);
+    CA_STORE(&bump->own_freed, bump->own_freed - freed);
     return true;
 }

@@ -7,7 +7,7 @@
  * Where blocks start is out of band, as everywhere: bits of the live map, or for the first piece (which shares its words with its neighbours) two
  * words here. `born` bits are starts, `died` bits say which of them were freed; so a block ends where the next one starts.
  *
- * Owner: who has the context current; ca_bump_free, ca_bump_size and ca_bump_is_live also any other thread that holds the block.
+ * Owner: who has the context current; ca_bump_live, ca_bump_free, ca_bump_size and ca_bump_is_live also any other thread that holds the block.
  * Cost: ca_bump_alloc a dozen instructions, or a new chunk.
  */
 #ifndef CA_HEAP_BUMP_H
@@ -28,8 +28,9 @@ typedef struct ca_bump {
     char *piece_end;        /* blocks in it end here, once it is not in use any more */
     uint32_t used, kept;    /* chunks in use, newest first, the current one among them; chunks that a reset left */
     uint64_t chunk_bytes;   /* in all chunks */
-    uint64_t blocks;        /* handed out; less `freed`: live */
-    uint64_t freed;         /* any thread */
+    uint64_t blocks;        /* handed out; less the two below: live */
+    uint64_t freed;         /* by any thread */
+    uint64_t own_freed;     /* by the owner, without a locked instruction; less what a rollback took, whoever freed it: only the sum of both means something */
     ca_live_word starts[CA_PIECE_WORDS]; /* of the piece */
     ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
     uint32_t marks;         /* records, newest first */
@@ -52,10 +53,43 @@ CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)
     return p;
 }
 
+/* Gives back the last block. pre: p == bump->last, not NULL, and not below `floor`; its start bit is `bit` of `w` */
+CA_INLINE void ca_bump_take_back(ca_bump *bump, void *p, ca_live_word *w, uint64_t bit)
+{
+    bump->high = bump->at > bump->high ? bump->at : bump->high;
+    bump->last = NULL;
+    CA_STORE(&bump->blocks, bump->blocks - 1);
+    CA_STORE(&bump->retreats, bump->retreats + 1);
+    CA_STORE_RELEASE(&bump->at, p);
+    CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~bit);
+    CA_STORE_RELEASE(&bump->retreats, bump->retreats + 1);
+}
+
+CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
+{
+    size_t offset = (uintptr_t)p - (uintptr_t)bump->start;
+    if (CA_UNLIKELY(offset >= (uintptr_t)bump->at - (uintptr_t)bump->start) || CA_UNLIKELY(offset % CA_GRANULE))
+        return false;
+    ca_live_word *w = &bump->words[offset / CA_GRANULE / 64];
+    uint64_t bit = 1ULL << offset / CA_GRANULE % 64;
+    if (CA_UNLIKELY(!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit)))
+        return false;
+    if (p == bump->last && (char *)p >= bump->floor) {
+        ca_bump_take_back(bump, p, w, bit);
+        return true;
+    }
+    if (CA_UNLIKELY(__atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit))
+        return false;
+    CA_STORE_RELEASE(&bump->own_freed, bump->own_freed + 1);
+    return true;
+}
+
 /* 16-byte aligned, or more: `align` is a power of two. NULL: no memory, or the account refuses. */
 void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align);
-/* Gives back the last block. pre: p == bump->last, not NULL, and not below `floor` */
-void ca_bump_take_back(ca_bump *bump, void *p);
+/* By the owner, in the chunk or piece in use. false: not done; ask ca_bump_free, which knows more. */
+CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p);
+/* The same in any chunk but the one in use. context: the number of the bump's. */
+bool ca_bump_free_own(ca_bump *bump, uint32_t context, const void *p);
 /* In place: the last block to any size that its chunk has room for, others to what they have. `size` <= CA_MAX_SIZE. */
 bool ca_bump_resize(ca_bump *bump, void *p, size_t size);
 /* false: it was not live. mine: the caller is the owner. */
@@ -69,6 +103,13 @@ size_t ca_bump_size(const ca_bump *bump, const void *p);
 bool ca_bump_area(const ca_bump *bump, uint32_t number, ca_area *a);
 /* Calls fn for the live blocks until it says false; whether it never did. Any thread: exact while the owner takes and leaves no chunk, and harmless always. */
 bool ca_bump_walk(const ca_bump *bump, ca_area_fn *fn, void *argument);
+/* Live blocks. Acquire: 0, and what others did with their blocks came before. */
+CA_INLINE uint64_t ca_bump_live(const ca_bump *bump)
+{
+    uint64_t freed = CA_LOAD_ACQUIRE(&bump->freed);
+    return CA_LOAD(&bump->blocks) - freed - CA_LOAD_ACQUIRE(&bump->own_freed);
+}
+
 /* Bytes that live blocks may use. Time: proportional to the memory. */
 uint64_t ca_bump_live_bytes(const ca_bump *bump);
 /* Frees all, where the piece is all there is. */
@@ -76,7 +117,7 @@ CA_INLINE void ca_bump_restart(ca_bump *bump)
 {
     CA_STORE(&bump->at, bump->piece);
     bump->last = bump->high = bump->floor = NULL;
-    bump->blocks = bump->freed = 0;
+    bump->blocks = bump->freed = bump->own_freed = 0;
     bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
 }
 

@@ -28,7 +28,8 @@ ca_context *ca_context_resolve(ca_context *context)
 
 static void target_init(ca_context *c, uint32_t kind)
 {
-    c->target = (ca_target){.kind = kind, .free_tag = ca_target_none.free_tag, .context = c};
+    bool quick = (kind == CA_TARGET_SHORT || kind == CA_TARGET_MEDIUM) && !ca_heap_setting.slow && CA_LOAD(&ca_heap_setting.trusted_end) > CA_FAST_MAX;
+    c->target = (ca_target){.kind = kind, .free_tag = ca_target_none.free_tag, .context_end = quick ? CA_CHUNK_MOST : 0, .context = c};
 }
 
 static ca_context *all;

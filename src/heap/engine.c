@@ -68,12 +68,12 @@ static bool bump_was_block(const ca_context *c, const void *p)
 
 static bool bump_is_empty(const ca_context *c)
 {
-    return CA_LOAD_ACQUIRE(&c->bump.freed) == CA_LOAD(&c->bump.blocks); /* acquire: what others did with their blocks comes before the end */
+    return ca_bump_live(&c->bump) == 0;
 }
 
 static void bump_count(const ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
-    *blocks = CA_LOAD(&c->bump.blocks) - CA_LOAD(&c->bump.freed);
+    *blocks = ca_bump_live(&c->bump);
     *bytes = ca_bump_live_bytes(&c->bump);
 }
 

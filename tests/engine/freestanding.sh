@@ -58,7 +58,7 @@ engine() { # compiler, runner, .c, prefix, handle, own headers
     for file in "engine/$source" $headers "$@"; do cp "$srcdir/src/$file" "$folder/$file"; done
     cp "$srcdir"/include/ctxalloc/{engine,tlsf,fit}.h "$folder/ctxalloc/"
     program "$prefix" "$handle" >"$folder/main.c"
-    for level in -O0 -O2 -O3 -Os; do
+    for level in -O0 -O3 -Os; do # not -O2: what it makes calls of, -O3 does, too
         $compiler -std=c11 -Wall -Wextra -Werror $level -ffreestanding -nostdlib -fno-stack-protector -I"$folder" -c "$folder/engine/$source" \
             -o "$folder/engine.o"
         if "${NM:-nm}" -u "$folder/engine.o" | grep -v '_GLOBAL_OFFSET_TABLE_'; then

@@ -18,12 +18,19 @@ enum { STEP = 1 };
 enum { STEP = 61 };
 #endif
 
-static bool size_is_right(uint64_t size, uint64_t smallest, unsigned bin)
+/* x86-64 as it was first counts leading zeros by an instruction that is slow on many of its processors: with the newer one, where that is there, this test takes half the time. */
+#if defined(__x86_64__) && defined(__OPTIMIZE__) && defined(__GNUC__) && !defined(__clang__)
+#define CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
+#else
+#define CLONES
+#endif
+
+CA_INLINE bool size_is_right(uint64_t size, uint64_t smallest, unsigned bin)
 {
     return ca_bin_floor(size) == bin && ca_bin_ceil(size) == bin + (size != smallest);
 }
 
-static bool bin_is_right(unsigned bin, uint64_t smallest, uint64_t end)
+CLONES static bool bin_is_right(unsigned bin, uint64_t smallest, uint64_t end)
 {
     unsigned wrong = 0;
     for (uint64_t size = smallest; size < end; size += STEP) /* no way out: the loop stays tight */

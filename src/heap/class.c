@@ -17,7 +17,8 @@ enum {
     {size, (uint32_t)(((1ULL << 32) + (size) - 1) / (size)), CAPACITY(size), AT_MOST(DEPOT_MOST, DEPOT_BYTES / (CAPACITY(size) * (size)) + 1), first, most, \
      (uint8_t)AT_LEAST(1, AT_MOST(64, CA_PAGE / (size)))}
 
-/* Constants, so that a process does not touch a page of variables for them. First: the smallest slab that wastes at most an eighth of itself at the end. Most: that one
+/* Constants, so that a process does not touch a page of variables for them. First: the smallest slab that wastes at most an eighth of itself at the end, or nothing if it would waste as much
+ * doubled (5,120 and 14,336 bytes). Most: that one
  * doubled as long as it is no more than 64 KiB or four objects, and has no more objects than a slab can have. */
 const ca_class ca_classes[CA_CLASSES] = {
     CLASS(16, 1, 2), CLASS(32, 1, 4), CLASS(48, 1, 4), CLASS(64, 1, 8),
@@ -27,8 +28,8 @@ const ca_class ca_classes[CA_CLASSES] = {
     CLASS(640, 1, 16), CLASS(768, 1, 16), CLASS(896, 1, 16), CLASS(1024, 1, 16),
     CLASS(1280, 1, 16), CLASS(1536, 2, 16), CLASS(1792, 1, 16), CLASS(2048, 1, 16),
     CLASS(2560, 2, 16), CLASS(3072, 3, 12), CLASS(3584, 1, 16), CLASS(4096, 1, 16),
-    CLASS(5120, 4, 16), CLASS(6144, 3, 12), CLASS(7168, 2, 16), CLASS(8192, 2, 16),
-    CLASS(10240, 5, 10), CLASS(12288, 3, 12), CLASS(14336, 4, 16), CLASS(16384, 4, 16),
+    CLASS(5120, 5, 10), CLASS(6144, 3, 12), CLASS(7168, 2, 16), CLASS(8192, 2, 16),
+    CLASS(10240, 5, 10), CLASS(12288, 3, 12), CLASS(14336, 7, 14), CLASS(16384, 4, 16),
     CLASS(20480, 5, 20), CLASS(24576, 6, 24), CLASS(28672, 7, 28), CLASS(32768, 8, 32),
 };
 

@@ -17,9 +17,9 @@ enum {
     {size, (uint32_t)(((1ULL << 32) + (size) - 1) / (size)), CAPACITY(size), AT_MOST(DEPOT_MOST, DEPOT_BYTES / (CAPACITY(size) * (size)) + 1), first, most, \
      (uint8_t)AT_LEAST(1, AT_MOST(64, CA_PAGE / (size)))}
 
-/* Constants, so that a process does not touch a page of variables for them. First: the smallest slab that wastes at most an eighth of itself at the end, or nothing if it would waste as much
- * doubled (5,120 and 14,336 bytes). Most: that one
- * doubled as long as it is no more than 64 KiB or four objects, and has no more objects than a slab can have. */
+/* Constants, so that a process does not touch a page of variables for them. First: the smallest slab that wastes at most an eighth of itself at the end; or nothing, where the
+ * largest would waste more than a twentieth (5,120 and 14,336 bytes). Most: that one doubled as long as it is no more than 64 KiB or four objects, and has no more objects than a
+ * slab can have. */
 const ca_class ca_classes[CA_CLASSES] = {
     CLASS(16, 1, 2), CLASS(32, 1, 4), CLASS(48, 1, 4), CLASS(64, 1, 8),
     CLASS(80, 1, 8), CLASS(96, 1, 8), CLASS(112, 1, 8), CLASS(128, 1, 16),

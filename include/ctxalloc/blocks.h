@@ -13,7 +13,8 @@
  * while a multiple of 2^tag blocks is put back, to the last one, could be misled.
  *
  * Cost: O(1) and a bounded number of instructions alone, two compare-and-swaps for a free and one for an allocation; under
- * contention a call may repeat its swap, whenever another call succeeded. With a cache: one swap for the two.
+ * contention a call may repeat its swap, whenever another call succeeded, after a pause that doubles each time, up to some
+ * microseconds. With a cache: one swap for the two.
  *
  * Errors are values of <errno.h>; nothing aborts. After R. K. Treiber, "Systems programming: coping with parallelism", 1986.
  */

@@ -65,6 +65,7 @@ CA_INLINE void ca_bump_take_back(ca_bump *bump, void *p, ca_live_word *w, uint64
     CA_STORE_RELEASE(&bump->retreats, bump->retreats + 1);
 }
 
+/* By the owner, in the chunk or piece in use. false: not done; ask ca_bump_free, which knows more. */
 CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
 {
     size_t offset = (uintptr_t)p - (uintptr_t)bump->start;
@@ -86,9 +87,7 @@ CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
 
 /* 16-byte aligned, or more: `align` is a power of two. NULL: no memory, or the account refuses. */
 void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align);
-/* By the owner, in the chunk or piece in use. false: not done; ask ca_bump_free, which knows more. */
-CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p);
-/* The same in any chunk but the one in use. context: the number of the bump's. */
+/* As ca_bump_free_quick, in any chunk but the one in use. context: the number of the bump's. */
 bool ca_bump_free_own(ca_bump *bump, uint32_t context, const void *p);
 /* In place: the last block to any size that its chunk has room for, others to what they have. `size` <= CA_MAX_SIZE. */
 bool ca_bump_resize(ca_bump *bump, void *p, size_t size);

@@ -204,6 +204,18 @@ ca_node ca_tlsf_alloc(ca_tlsf *t, uint64_t size, uint64_t align)
     return node;
 }
 
+ca_node ca_tlsf_find(const ca_tlsf *t, uint64_t size)
+{
+    unsigned bin = ca_bin_floor(size);
+    if (CA_UNLIKELY(bin >= bin_count(t)))
+        return CA_NODE_NONE;
+    ca_node node = bin_first(t, bin);
+    if (node && t->nodes[node].size >= size)
+        return node;
+    bin = bin_search(t, bin + 1);
+    return bin == BIN_NONE ? CA_NODE_NONE : bin_first(t, bin);
+}
+
 ca_node ca_tlsf_free(ca_tlsf *t, ca_node node)
 {
     CA_ASSERT(ca_tlsf_is_used(t, node));

@@ -79,6 +79,9 @@ CA_INLINE bool ca_tlsf_is_whole(const ca_tlsf *tlsf, ca_node node)
  * none of size + align - 1), the scan limit was reached, or no spare node. */
 ca_node ca_tlsf_alloc(ca_tlsf *tlsf, uint64_t size, uint64_t align);
 
+/* The free block that ca_tlsf_alloc(tlsf, size, 1) would cut, but for its last resort; CA_NODE_NONE: there is none. */
+ca_node ca_tlsf_find(const ca_tlsf *tlsf, uint64_t size);
+
 /* Merges with both neighbours at once. Returns the node of the free block that holds it now. pre: used. */
 ca_node ca_tlsf_free(ca_tlsf *tlsf, ca_node node);
 

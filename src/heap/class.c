@@ -4,17 +4,19 @@
 #include "heap/slab.h"
 
 enum {
-    MAGAZINE_BYTES = 64 << 10, /* what a full magazine holds at most, but no less than LEAST objects */
-    MAGAZINE_LEAST = 4,
-    DEPOT_BYTES = 128 << 10,
+    MAGAZINE_BYTES = 48 << 10, /* what a full magazine holds at most, but no less than LEAST objects */
+    MAGAZINE_LEAST = 2,
+    ROOM_BYTES = 8 << 10,
+    DEPOT_BYTES = 64 << 10,
     DEPOT_MOST = 16
 };
 
 #define AT_LEAST(least, n) ((n) < (least) ? (least) : (n))
 #define AT_MOST(most, n) ((n) > (most) ? (most) : (n))
 #define CAPACITY(size) AT_LEAST(MAGAZINE_LEAST, AT_MOST(CA_MAGAZINE_SLOTS, MAGAZINE_BYTES / (size)))
+#define ROOM(size) AT_LEAST(1, AT_MOST(CA_MAGAZINE_SLOTS, ROOM_BYTES / (size)))
 #define CLASS(size, first, most) \
-    {size, (uint32_t)(((1ULL << 32) + (size) - 1) / (size)), CAPACITY(size), AT_MOST(DEPOT_MOST, DEPOT_BYTES / (CAPACITY(size) * (size)) + 1), first, most, \
+    {size, (uint32_t)(((1ULL << 32) + (size) - 1) / (size)), CAPACITY(size), AT_MOST(DEPOT_MOST, DEPOT_BYTES / (CAPACITY(size) * (size)) + ((size) <= 2048)), ROOM(size), first, most, \
      (uint8_t)AT_LEAST(1, AT_MOST(64, CA_PAGE / (size)))}
 
 /* Constants, so that a process does not touch a page of variables for them. First: the smallest slab that wastes at most an eighth of itself at the end; or nothing, where the
@@ -27,10 +29,10 @@ const ca_class ca_classes[CA_CLASSES] = {
     CLASS(320, 1, 16), CLASS(384, 1, 16), CLASS(448, 1, 16), CLASS(512, 1, 16),
     CLASS(640, 1, 16), CLASS(768, 1, 16), CLASS(896, 1, 16), CLASS(1024, 1, 16),
     CLASS(1280, 1, 16), CLASS(1536, 2, 16), CLASS(1792, 1, 16), CLASS(2048, 1, 16),
-    CLASS(2560, 2, 16), CLASS(3072, 3, 12), CLASS(3584, 1, 16), CLASS(4096, 1, 16),
-    CLASS(5120, 5, 10), CLASS(6144, 3, 12), CLASS(7168, 2, 16), CLASS(8192, 2, 16),
-    CLASS(10240, 5, 10), CLASS(12288, 3, 12), CLASS(14336, 7, 14), CLASS(16384, 4, 16),
-    CLASS(20480, 5, 20), CLASS(24576, 6, 24), CLASS(28672, 7, 28), CLASS(32768, 8, 32),
+    CLASS(2560, 2, 8), CLASS(3072, 3, 6), CLASS(3584, 1, 8), CLASS(4096, 1, 8),
+    CLASS(5120, 5, 5), CLASS(6144, 3, 6), CLASS(7168, 2, 7), CLASS(8192, 2, 8),
+    CLASS(10240, 5, 5), CLASS(12288, 3, 6), CLASS(14336, 7, 7), CLASS(16384, 4, 8),
+    CLASS(20480, 5, 10), CLASS(24576, 6, 12), CLASS(28672, 7, 14), CLASS(32768, 8, 16),
 };
 
 const uint8_t ca_class_table[CA_FAST_MAX / CA_GRANULE + 1] = {

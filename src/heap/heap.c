@@ -67,11 +67,41 @@ static bool cache_is_loaded(const ca_cache *cache)
     return cache->limit != no_slot;
 }
 
-static void cache_load(ca_cache *cache, unsigned class, uint32_t number)
+/* Objects that the loaded magazine may hold. */
+static uint32_t room_of(const ca_heap *heap, unsigned class)
 {
+    uint32_t room = (uint32_t)ca_classes[class].room << heap->habits[class].level, capacity = ca_classes[class].capacity;
+    return room < capacity ? room : capacity;
+}
+
+/* Full magazines that the depot may hold. */
+static uint32_t depot_of(const ca_heap *heap, unsigned class)
+{
+    uint32_t room = (uint32_t)ca_classes[class].room << heap->habits[class].level, capacity = ca_classes[class].capacity;
+    uint32_t magazines = room / capacity - (room >= capacity);
+    return magazines < ca_classes[class].depot ? magazines : ca_classes[class].depot;
+}
+
+static void cache_load(ca_heap *heap, unsigned class, uint32_t number)
+{
+    ca_cache *cache = &heap->caches[class];
     ca_magazine *m = ca_magazine_at(number);
+    uint32_t room = room_of(heap, class);
     CA_STORE(&cache->top, &m->slot[m->count]);
-    cache->limit = &m->slot[ca_classes[class].capacity];
+    cache->limit = &m->slot[m->count < room ? room : m->count];
+}
+
+/* Slabs are asked for objects. If they were given some for want of room, there should be more of it. */
+static void room_grow(ca_heap *heap, unsigned class)
+{
+    ca_habit *habit = &heap->habits[class];
+    ca_cache *cache = &heap->caches[class];
+    if (!habit->spilled)
+        return;
+    habit->spilled = 0;
+    if (depot_of(heap, class) < ca_classes[class].depot)
+        habit->level++;
+    cache->limit = &ca_magazine_at(ca_magazine_of(cache->limit))->slot[room_of(heap, class)];
 }
 
 /* The loaded magazine with its count written down; the cache has none after it. */
@@ -94,11 +124,14 @@ void ca_depot_push(ca_bin *bin, uint32_t number)
     CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects + m->count));
 }
 
-static uint32_t depot_pop(ca_bin *bin)
+static uint32_t depot_pop(ca_heap *heap, unsigned class)
 {
+    ca_bin *bin = &heap->class_bins[class];
+    ca_habit *habit = &heap->habits[class];
     uint32_t number = bin->depot;
     bin->depot = ca_magazine_at(number)->next;
-    bin->depot_count--;
+    if (--bin->depot_count < habit->low)
+        habit->low = bin->depot_count & 31U;
     CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects - ca_magazine_at(number)->count));
     return number;
 }
@@ -239,6 +272,17 @@ static bool cache_spill(ca_heap *heap, unsigned class, uint32_t most)
  * What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
  * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls; a class without a slow call since the last
  * round gives its magazines back, a few objects a slow call, down to IDLE_KEEP. */
+static void habit_forget(ca_heap *heap, unsigned class)
+{
+    ca_cache *cache = &heap->caches[class];
+    heap->habits[class].level = 0;
+    heap->habits[class].spilled = 0;
+    if (cache_is_loaded(cache)) {
+        void **limit = &ca_magazine_at(ca_magazine_of(cache->limit))->slot[ca_classes[class].room];
+        cache->limit = cache->top < limit ? limit : cache->top;
+    }
+}
+
 static void side_step(ca_heap *heap, uint32_t most)
 {
     if (heap->slow_calls-- == 0) {
@@ -249,26 +293,33 @@ static void side_step(ca_heap *heap, uint32_t most)
     ca_bin *bin = &heap->class_bins[class];
     ca_cache *cache = &heap->caches[class];
     bool busy = heap->busy_classes >> class & 1;
-    if (!busy && bin->depot) {
+    if (busy ? heap->habits[class].low : bin->depot_count) {
         ca_magazine *m = ca_magazine_at(bin->depot);
         uint32_t count = m->count < most ? m->count : most;
         uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count);
         memmove(&m->slot[1 + m->count - count], &m->slot[1 + m->count - count + done], (count - done) * sizeof m->slot[0]);
         m->count -= done;
         CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects - done));
-        if (!m->count)
-            ca_heap_give_magazine(heap, depot_pop(bin));
+        if (!m->count) {
+            ca_heap_give_magazine(heap, depot_pop(heap, class));
+            if (depot_of(heap, class) > bin->depot_count)
+                heap->habits[class].level--;
+        }
         return;
     }
     if (!busy && cache_is_loaded(cache)) {
         uint32_t all = (uint32_t)(cache->top - ca_magazine_at(ca_magazine_of(cache->limit))->slot);
-        if (all > IDLE_KEEP) {
-            (void)cache_spill(heap, class, all - IDLE_KEEP < most ? all - IDLE_KEEP : most);
+        uint32_t room = ca_classes[class].room, keep = room < IDLE_KEEP ? room : IDLE_KEEP;
+        if (all > keep) {
+            (void)cache_spill(heap, class, all - keep < most ? all - keep : most);
             return;
         }
     }
     if (heap->idle_calls-- == 0) {
         heap->idle_calls = IDLE_CALLS;
+        if (!busy)
+            habit_forget(heap, class);
+        heap->habits[class].low = bin->depot_count & 31U;
         heap->busy_classes &= ~(1ULL << class);
         heap->idle_hand = class + 1 < CA_CLASSES ? class + 1 : 0;
     }
@@ -311,7 +362,7 @@ static void depot_load(ca_heap *heap, unsigned class)
     ca_cache *cache = &heap->caches[class];
     if (cache_is_loaded(cache))
         ca_heap_give_magazine(heap, cache_unload(cache));
-    cache_load(cache, class, depot_pop(&heap->class_bins[class]));
+    cache_load(heap, class, depot_pop(heap, class));
 }
 
 /* Fills less than half of the empty loaded magazine, so that frees find room. */
@@ -319,15 +370,17 @@ static void *slabs_load(ca_heap *heap, unsigned class)
 {
     ca_cache *cache = &heap->caches[class];
     if (!cache_is_loaded(cache)) {
-        uint32_t number = heap->cold[class] ? 0 : ca_heap_take_magazine(heap);
-        heap->cold[class] = (uint8_t)(heap->cold[class] - (heap->cold[class] > 0));
+        uint32_t number = heap->habits[class].cold ? 0 : ca_heap_take_magazine(heap);
+        if (heap->habits[class].cold)
+            heap->habits[class].cold--;
         if (!number) { /* too early, or no memory for a magazine: one object without */
             void *p[1] = {NULL};
             return bin_take(heap, class, p, 1) ? p[0] : NULL;
         }
-        cache_load(cache, class, number);
+        cache_load(heap, class, number);
     }
-    uint32_t half = (ca_classes[class].capacity + 1U) / 2, wanted = half < REFILL_MOST ? half : REFILL_MOST;
+    room_grow(heap, class);
+    uint32_t half = (room_of(heap, class) + 1) / 2, wanted = half < REFILL_MOST ? half : REFILL_MOST;
     void **to = cache->top + wanted;
     uint32_t taken = bin_take(heap, class, to, wanted);
     if (!taken)
@@ -397,17 +450,18 @@ void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
     unsigned class = (unsigned)(cache - heap->caches);
     ca_bin *bin = &heap->class_bins[class];
     uint32_t empty = 0;
-    bool cold = !cache_is_loaded(cache) && heap->cold[class];
-    if (!cold && (!cache_is_loaded(cache) || bin->depot_count < ca_classes[class].depot))
+    bool cold = !cache_is_loaded(cache) && heap->habits[class].cold;
+    if (!cold && (!cache_is_loaded(cache) || bin->depot_count < depot_of(heap, class)))
         empty = ca_heap_take_magazine(heap);
     heap->busy_classes |= 1ULL << class;
     if (empty) {
         if (cache_is_loaded(cache))
             ca_depot_push(bin, cache_unload(cache));
-        cache_load(cache, class, empty);
+        cache_load(heap, class, empty);
         side_step(heap, IDLE_MOST);
     } else if (cache_is_loaded(cache)) {
-        uint32_t half = (ca_classes[class].capacity + 1U) / 2;
+        uint32_t half = (room_of(heap, class) + 1) / 2;
+        heap->habits[class].spilled = 1;
         if (cache_spill(heap, class, half < SPILL_MOST ? half : SPILL_MOST))
             side_step(heap, IDLE_FEW);
     } else {
@@ -438,12 +492,12 @@ static void target_init(ca_heap *heap, uint32_t kind, struct ca_context *context
 
 static void caches_init(ca_heap *heap, uint64_t classes)
 {
-    uint8_t cold = heap->target.context ? COLD_CALLS : 0;
+    const ca_habit habit = {.cold = heap->target.context ? COLD_CALLS : 0};
     for (; classes; classes &= classes - 1) {
         unsigned class = ca_bit_low(classes);
         heap->caches[class] = (ca_cache){no_slot, no_slot};
         heap->class_bins[class] = (ca_bin){0};
-        heap->cold[class] = cold;
+        heap->habits[class] = habit;
     }
 }
 
@@ -521,7 +575,7 @@ void ca_heap_flush(ca_heap *heap)
         if (cache_is_loaded(cache))
             ca_depot_push(bin, cache_unload(cache));
         while (bin->depot) {
-            uint32_t number = depot_pop(bin);
+            uint32_t number = depot_pop(heap, class);
             ca_magazine *m = ca_magazine_at(number);
             ca_heap_return(heap, class, &m->slot[1], m->count);
             ca_heap_give_magazine(heap, number);
@@ -541,7 +595,7 @@ static void magazines_drop(ca_heap *heap, unsigned class)
     if (cache_is_loaded(cache))
         ca_heap_give_magazine(heap, cache_unload(cache));
     while (bin->depot)
-        ca_heap_give_magazine(heap, depot_pop(bin));
+        ca_heap_give_magazine(heap, depot_pop(heap, class));
 }
 
 void ca_heap_drop_caches(ca_heap *heap)

@@ -63,6 +63,15 @@ typedef struct ca_bin {
     uint32_t out;                   /* objects out of slabs: live, in magazines, or under way to the heap */
 } ca_bin;
 
+/* How much of a class is kept free: what its use has shown to pay.  A class that gives objects to slabs for want of room, and then asks them for some, gets twice the room, in its
+ * loaded magazine first and then in the depot; what of the depot was not needed for a round of the hand (side_step) goes, and the room with it. */
+typedef struct ca_habit {
+    uint16_t cold : 4;    /* calls that a context's cache waits before it gets a magazine */
+    uint16_t level : 4;   /* how often the room was doubled */
+    uint16_t low : 5;     /* the fewest magazines in the depot since the hand came by */
+    uint16_t spilled : 1; /* objects went to slabs since they were last asked for some */
+} ca_habit;
+
 /* What the thread has freed of one other heap and class, until it is sent there. */
 typedef struct ca_outbox {
     uint32_t tag, magazine; /* 0: empty */
@@ -119,7 +128,7 @@ typedef struct ca_heap {
     ca_run_list runs;      /* the extents */
     uint64_t used_classes; /* bits: a slab or a magazine was taken since the heap was made or dropped */
     uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
-    uint8_t cold[CA_CLASSES]; /* calls that a context's cache waits before it gets a magazine */
+    ca_habit habits[CA_CLASSES];
     ca_bin class_bins[CA_CLASSES];
     ca_tlsf pages;
     ca_node page_bins[CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS];

@@ -393,7 +393,7 @@ static void record_restore(ca_heap *heap, const char *saved)
 {
     PUT_BACK(caches);
     PUT_BACK(class_bins);
-    PUT_BACK(cold);
+    PUT_BACK(habits);
     PUT_BACK(page_bins);
     PUT_BACK(page_second);
     PUT_BACK(pages);

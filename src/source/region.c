@@ -411,14 +411,34 @@ static void list_unlink(ca_run_list *list, const ca_run_record *r)
         CA_STORE(&list->first, r->next);
 }
 
-ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list)
+/* The largest of most, most / 2, … that there is a block for of which the first so many pages were in use before; `most` if there is none down to `least`. */
+static uint64_t pages_used_before(const ca_zone *zone, uint64_t least, uint64_t most)
+{
+    for (uint64_t pages = most; pages >= least; pages = ca_round_up(pages / 2, CA_CHUNK)) {
+        ca_node node = ca_tlsf_find(&zone->free, pages);
+        if (node) {
+            ca_page first = (ca_page)zone->free.nodes[node].offset;
+            const ca_part *p = ca_part_of(first);
+            if (first + pages - p->first <= p->touched)
+                return pages;
+        }
+        if (pages == CA_CHUNK)
+            break;
+    }
+    return most;
+}
+
+static ca_run region_take(ca_zone *zone, uint64_t least, uint64_t pages, uint64_t align, ca_run_list *list)
 {
     ca_run run = {0, 0, 0, false};
+    least = ca_round_up(least, CA_CHUNK);
     pages = ca_round_up(pages, CA_CHUNK); /* so every run starts at a chunk */
     if (pages > region.most || align > region.most)
         return run;
     zone = zone_or_first(zone);
     ca_lock_take(&zone->lock);
+    if (least < pages)
+        pages = pages_used_before(zone, least, pages);
     if (ca_region_feed_nodes(&zone->free, 3, &zone->batches)) {
         ca_node node = run_take(zone, pages, align, &run.fresh);
         if (node) {
@@ -431,6 +451,16 @@ ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list
     }
     ca_lock_drop(&zone->lock);
     return run;
+}
+
+ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list)
+{
+    return region_take(zone, pages, pages, align, list);
+}
+
+ca_run ca_region_take_some(ca_zone *zone, uint64_t least, uint64_t most, ca_run_list *list)
+{
+    return region_take(zone, least, most, 1, list);
 }
 
 static ca_node run_node(ca_page page)

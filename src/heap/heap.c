@@ -12,12 +12,13 @@ enum {
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
     REFILL_SLABS = 3,     /* partial slabs that one refill looks at */
-    REFILL_MOST = 15,     /* objects of one refill: the worst call counts */
+    REFILL_MOST = 15,     /* objects of one refill: the worst call counts; */
+    REFILL_NEW = 10,      /* of a slab that is made in the same call */
     SPILL_MOST = 10,      /* objects of one spill, likewise */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_MOST = 8,        /* objects of one step, where little else is done in the call; otherwise */
     IDLE_FEW = 3,
-    IDLE_KEEP = 8,
+    IDLE_KEEP = 2,
     COLD_CALLS = 12       /* of a class of a context before it gets a magazine: small contexts stay small */
 };
 
@@ -331,8 +332,11 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
     ca_bin *bin = &heap->class_bins[class];
     uint32_t taken = 0;
     bool cheap = bin->partial != 0;
-    if (!cheap && !slab_create(heap, class))
-        return 0;
+    if (!cheap) {
+        if (!slab_create(heap, class))
+            return 0;
+        wanted = wanted < REFILL_NEW ? wanted : REFILL_NEW;
+    }
     for (int i = 0; i < REFILL_SLABS && taken < wanted && bin->partial; i++) {
         cheap &= i == 0;
         ca_slab *slab = ca_slab_at(bin->partial);

@@ -95,12 +95,7 @@ static ca_node common_take(common_t *common, uint64_t pages)
 static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t number)
 {
     for (ca_page i = page; i < page + pages; i++)
-        if (tag) {
-            ca_page_entry_set(i, tag, number);
-        } else {
-            CA_STORE(&ca_region.entries[i].tag, 0);
-            CA_STORE(&ca_region.entries[i].number, number);
-        }
+        ca_page_entry_set(i, tag, number);
 }
 
 /* --- chunks -------------------------------------------------------------------------------------------------- */

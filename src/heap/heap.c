@@ -13,8 +13,8 @@ enum {
     SLAB_BATCH = 4,
     REFILL_SLABS = 3,     /* partial slabs that one refill looks at */
     REFILL_MOST = 15,     /* objects of one refill: the worst call counts; */
-    REFILL_NEW = 10,      /* of a slab that is made in the same call */
-    SPILL_MOST = 10,      /* objects of one spill, likewise */
+    REFILL_NEW = 8,       /* of a slab that is made in the same call */
+    SPILL_MOST = 8,       /* objects of one spill, likewise */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_MOST = 8,        /* objects of one step, where little else is done in the call; otherwise */
     IDLE_FEW = 3,
@@ -610,43 +610,69 @@ void ca_heap_drop_caches(ca_heap *heap)
         magazines_drop(heap, ca_bit_low(classes));
 }
 
-/* A block that is dropped: the slab's record goes back, and the pages' entries say who is dead. Returns how many pages it has. */
-CA_INLINE ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead)
+/* Slabs' records that a drop leaves, linked as the pool links them. */
+typedef struct slab_chain {
+    uint32_t first, last; /* 0: none */
+} slab_chain;
+
+/* A block that is dropped: the slab's record goes to the chain, and the pages' entries say who is dead. Returns how many pages it has. */
+CA_INLINE ca_page block_drop(const ca_heap *heap, const ca_tlsf_node *n, uint32_t dead, slab_chain *slabs)
 {
     ca_page first = (ca_page)n->offset, pages = (ca_page)n->size;
-    ca_page_entry *entries = &ca_region.entries[first];
+    const ca_page_entry *entry = &ca_region.entries[first];
     ca_page tagged = 1; /* of a large block, the first only */
-    if ((entries->tag ^ heap->tag) < CA_TAG_CACHES) {
-        slab_record_give(heap, entries->number);
+    if ((entry->tag ^ heap->tag) < CA_TAG_CACHES) {
+        *ca_pool_link(&ca_region.slabs, entry->number) = slabs->first;
+        slabs->first = entry->number;
+        slabs->last = slabs->last ? slabs->last : slabs->first;
         tagged = pages;
     }
-    for (ca_page i = 0; i < tagged; i++) {
-        CA_STORE(&entries[i].tag, 0);
-        CA_STORE(&entries[i].number, dead);
-    }
+    for (ca_page i = first; i < first + tagged; i++)
+        ca_page_entry_set(i, 0, dead);
     return pages;
 }
 
-static void extent_drop(ca_heap *heap, ca_page first, uint32_t dead)
+static void extent_drop(const ca_heap *heap, ca_page first, uint32_t dead, slab_chain *slabs)
 {
     const ca_tlsf *tlsf = &heap->pages;
-    for (ca_node node = ca_run_at(first >> CA_CHUNK_SHIFT)->head; node; node = tlsf->nodes[node].next)
+    const ca_node head = ca_run_at(first >> CA_CHUNK_SHIFT)->head;
+    /* Nobody has looked at any of it for long: all is on its way before the first of it is waited for. */
+    for (ca_node node = head; node; node = tlsf->nodes[node].next)
+        __builtin_prefetch(ca_slab_at(ca_region.entries[tlsf->nodes[node].offset].number), 1);
+    for (ca_node node = head; node; node = tlsf->nodes[node].next)
         if (ca_tlsf_is_used(tlsf, node))
-            (void)block_drop(heap, &tlsf->nodes[node], dead);
+            (void)block_drop(heap, &tlsf->nodes[node], dead, slabs);
 }
 
-/* The same for the one extent that the heap keeps: block after block becomes free again. */
+static void extents_drop(ca_heap *heap, uint32_t dead)
+{
+    slab_chain slabs = {0, 0};
+    for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
+        extent_drop(heap, page, dead, &slabs);
+    if (slabs.first)
+        ca_pool_give_list(&ca_region.slabs, slabs.first, slabs.last);
+    if (ca_heap_setting.check)
+        CA_STORE(&ca_heap_dropped_any, true);
+    ca_pages_drop(heap);
+}
+
+/* The same for the one extent that the heap keeps, with the slabs' records: block after block becomes free again. */
 static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
 {
     ca_tlsf *tlsf = &heap->pages;
+    slab_chain slabs = {0, 0};
     for (ca_node node = ca_run_at(first >> CA_CHUNK_SHIFT)->head; node; node = tlsf->nodes[node].next)
         if (ca_tlsf_is_used(tlsf, node)) {
-            ca_page page = (ca_page)tlsf->nodes[node].offset, pages = block_drop(heap, &tlsf->nodes[node], dead);
+            ca_page page = (ca_page)tlsf->nodes[node].offset, pages = block_drop(heap, &tlsf->nodes[node], dead, &slabs);
             if (ca_heap_setting.check)
                 memset(ca_live_at(ca_page_granule(page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
             tlsf->marks[node] = ca_region_now();
             node = ca_tlsf_free(tlsf, node);
         }
+    if (slabs.first) {
+        *ca_pool_link(&ca_region.slabs, slabs.last) = heap->spare_slabs;
+        heap->spare_slabs = slabs.first;
+    }
 }
 
 /* check=full: what is handed out again reads as zero, or as poison. */
@@ -664,11 +690,7 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
     if (keep && ca_pages_are_few(heap)) {
         extent_empty(heap, ca_region_first_run(&heap->runs), dead);
     } else if (heap->extent_pages) {
-        for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
-            extent_drop(heap, page, dead);
-        if (ca_heap_setting.check)
-            CA_STORE(&ca_heap_dropped_any, true);
-        ca_pages_drop(heap);
+        extents_drop(heap, dead);
     }
     caches_init(heap, heap->used_classes);
     heap->used_classes = 0;

@@ -297,8 +297,7 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
     uint64_t bytes = 0;
     for (ca_page page = ca_region_first_run(&context->runs); page != UINT32_MAX; page = ca_region_next_run(page)) {
         bytes += (uint64_t)ca_region_run_pages(page) * CA_PAGE;
-        CA_STORE(&ca_region.entries[page].tag, 0);
-        CA_STORE(&ca_region.entries[page].number, dead);
+        ca_page_entry_set(page, 0, dead);
         *ca_live_at(ca_page_granule(page)) = (ca_live_word){0, 0};
     }
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);

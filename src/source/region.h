@@ -179,21 +179,22 @@ ca_page ca_region_bottom(ca_page page);
 /* Granule of an address in a further range, or UINT64_MAX: not ours. */
 ca_granule ca_region_granule_far(uintptr_t address);
 
-/* What a page holds. Others may read it at any time (ca_page_entry_read): who sees the tag sees the number that goes with it, for a page in use has tag 0 first. */
+typedef union ca_page_word {
+    ca_page_entry entry;
+    uint64_t both;
+} ca_page_word;
+
+/* What a page holds: both words at once. Others may read it at any time (ca_page_entry_read). */
 CA_INLINE void ca_page_entry_set(ca_page page, uint32_t tag, uint32_t number)
 {
-    CA_STORE(&ca_region.entries[page].number, number);
-    CA_STORE_RELEASE(&ca_region.entries[page].tag, tag);
+    const ca_page_word word = {.entry = {tag, number}};
+    __atomic_store_n((uint64_t *)(void *)&ca_region.entries[page], word.both, __ATOMIC_RELEASE);
 }
 
-/* Both words at once. */
 CA_INLINE ca_page_entry ca_page_entry_read(ca_page page)
 {
-    union {
-        uint64_t both;
-        ca_page_entry entry;
-    } read = {.both = __atomic_load_n((const uint64_t *)(const void *)&ca_region.entries[page], __ATOMIC_ACQUIRE)};
-    return read.entry;
+    const ca_page_word word = {.both = __atomic_load_n((const uint64_t *)(const void *)&ca_region.entries[page], __ATOMIC_ACQUIRE)};
+    return word.entry;
 }
 
 /* The pages of one range of numbers that are committed, [*first, *end): none if the two are equal. false: there are no more ranges. Any thread. */

@@ -41,7 +41,7 @@ static size_t smallest_slab(size_t size, size_t part)
 
 static size_t grown_slab(size_t size, size_t bytes)
 {
-    size_t limit = ca_size_max((size_t)64 << 10, size * 4);
+    size_t limit = size <= 2560 ? (size_t)64 << 10 : ca_size_max((size_t)32 << 10, size * 2);
     while (bytes * 2 <= limit && bytes * 2 / size <= CA_SLAB_OBJECTS)
         bytes *= 2;
     return bytes;
@@ -58,7 +58,10 @@ static void classes_are_within_their_limits(void **state)
         size_t smallest = smallest_slab(c->size, 8), grown = grown_slab(c->size, smallest);
         assert_int_equal(first, grown % c->size <= grown / 20 ? smallest : smallest_slab(c->size, SIZE_MAX));
         assert_int_equal(most, grown_slab(c->size, first));
-        assert_true(c->capacity == CA_MAGAZINE_SLOTS || c->capacity == 4 || c->capacity == ((size_t)64 << 10) / c->size);
+        assert_true(c->capacity == CA_MAGAZINE_SLOTS || c->capacity == 2 || c->capacity == ((size_t)48 << 10) / c->size);
+        assert_true(c->room == CA_MAGAZINE_SLOTS || c->room == 1 || c->room == ((size_t)8 << 10) / c->size);
+        assert_true(c->room <= c->capacity && c->depot <= 16);
+        assert_true(c->depot == 1 || c->depot * c->capacity * (size_t)c->size <= (size_t)64 << 10);
         assert_true(c->colors == 64 || c->colors == 1 || c->colors == CA_PAGE / c->size);
     }
 }

@@ -92,12 +92,6 @@ static ca_node common_take(common_t *common, uint64_t pages)
     return node;
 }
 
-static void entries_set(ca_page page, ca_page pages, uint32_t tag, uint32_t number)
-{
-    for (ca_page i = page; i < page + pages; i++)
-        ca_page_entry_set(i, tag, number);
-}
-
 /* --- chunks -------------------------------------------------------------------------------------------------- */
 
 uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes)
@@ -130,7 +124,7 @@ uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uin
         if (!run.fresh)
             memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     }
-    entries_set(c->page, pages, CA_TAG_BUMP, number);
+    ca_page_entries_set(c->page, pages, CA_TAG_BUMP, number);
     ca_account_settle(account);
     return number;
 none:
@@ -153,7 +147,7 @@ void ca_chunk_give_list(ca_account *account, uint32_t first, uint32_t dead)
         bytes += ca_chunk_bytes(c);
         if (CA_UNLIKELY(ca_heap_setting.full))
             memset(page_start(c->page), 0, ca_chunk_bytes(c));
-        entries_set(c->page, c->pages, 0, dead);
+        ca_page_entries_set(c->page, c->pages, 0, dead);
         if (!c->node) {
             ca_region_retire(c->page, &ca_chunk_runs);
             continue;
@@ -221,7 +215,7 @@ static uint32_t nest_create(common_t *common)
         return 0;
     }
     *nest_at(number) = (nest){.page = (ca_page)common->heap->pages.nodes[node].offset, .node = node};
-    entries_set(nest_at(number)->page, 1, CA_TAG_NEST, number);
+    ca_page_entry_set(nest_at(number)->page, CA_TAG_NEST, number);
     nest_insert(common, number);
     return number;
 }
@@ -264,7 +258,7 @@ void ca_piece_give(ca_account *account, char *piece, uint32_t dead)
         nest_remove(common, number);
         if (CA_UNLIKELY(ca_heap_setting.full))
             memset(page_start(page), 0, CA_PAGE);
-        entries_set(page, 1, 0, dead);
+        ca_page_entry_set(page, 0, dead);
         ca_pages_give(common->heap, n->node);
         ca_pool_give_list(&ca_region.chunks, number, number);
     } else if (full) {

@@ -197,9 +197,7 @@ static bool slab_create(ca_heap *heap, unsigned class)
     ca_page page = (ca_page)heap->pages.nodes[node].offset;
     heap->used_classes |= 1ULL << class;
     ca_slab_init(ca_slab_at(number), class, page, pages, node, class * 7 + number * 3);
-    uint32_t tag = heap->tag | class << CA_TAG_CLASS_SHIFT;
-    for (ca_page i = page; i < page + pages; i++)
-        ca_page_entry_set(i, tag, number);
+    ca_page_entries_set(page, pages, heap->tag | class << CA_TAG_CLASS_SHIFT, number);
     uint32_t wanted = bin->grown ? bin->grown : c->first_pages; /* grows with use, not with what was to be had */
     bin->grown = (uint8_t)(wanted * 2 <= c->most_pages ? wanted * 2 : wanted);
     CA_STORE(&bin->pages, bin->pages + pages);
@@ -627,8 +625,7 @@ CA_INLINE ca_page block_drop(const ca_heap *heap, const ca_tlsf_node *n, uint32_
         slabs->last = slabs->last ? slabs->last : slabs->first;
         tagged = pages;
     }
-    for (ca_page i = first; i < first + tagged; i++)
-        ca_page_entry_set(i, 0, dead);
+    ca_page_entries_set(first, tagged, 0, dead);
     return pages;
 }
 

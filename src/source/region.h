@@ -184,11 +184,18 @@ typedef union ca_page_word {
     uint64_t both;
 } ca_page_word;
 
-/* What a page holds: both words at once. Others may read it at any time (ca_page_entry_read). */
-CA_INLINE void ca_page_entry_set(ca_page page, uint32_t tag, uint32_t number)
+/* What pages hold: both words at once. Others may read it at any time (ca_page_entry_read). */
+CA_INLINE void ca_page_entries_set(ca_page first, ca_page pages, uint32_t tag, uint32_t number)
 {
     const ca_page_word word = {.entry = {tag, number}};
-    __atomic_store_n((uint64_t *)(void *)&ca_region.entries[page], word.both, __ATOMIC_RELEASE);
+    ca_page_entry *entry = &ca_region.entries[first];
+    for (const ca_page_entry *end = entry + pages; entry < end; entry++)
+        __atomic_store_n((uint64_t *)(void *)entry, word.both, __ATOMIC_RELEASE);
+}
+
+CA_INLINE void ca_page_entry_set(ca_page page, uint32_t tag, uint32_t number)
+{
+    ca_page_entries_set(page, 1, tag, number);
 }
 
 CA_INLINE ca_page_entry ca_page_entry_read(ca_page page)

@@ -224,6 +224,82 @@ static void huge_blocks_are_the_regions(void **state)
     assert_gone(heap);
 }
 
+/* --- what is kept free --------------------------------------------------------------------------------------- */
+
+static uint64_t cached(const ca_heap *heap, size_t size)
+{
+    return ca_heap_class_usage(heap, ca_class_of(size)).cached;
+}
+
+/* `count` blocks, and none of them any more. */
+static void batch(ca_heap *heap, size_t size, unsigned count)
+{
+    static void *p[1000];
+    assert_true(count <= 1000);
+    for (unsigned i = 0; i < count; i++)
+        assert_non_null(p[i] = ca_heap_malloc(heap, size));
+    for (unsigned i = 0; i < count; i++)
+        assert_true(face_free(heap, p[i]));
+}
+
+static void a_class_keeps_what_its_use_has_shown_to_pay(void **state)
+{
+    (void)state;
+    const ca_class *c = &ca_classes[ca_class_of(256)];
+    ca_heap *heap = heap_new();
+    batch(heap, 256, 500);
+    assert_true(cached(heap, 256) <= c->room); /* once may be the only time */
+    for (int i = 0; i < 20; i++)
+        batch(heap, 256, 500);
+    assert_true(cached(heap, 256) > c->capacity);
+    uint64_t most = cached(heap, 256);
+    /* Used, but less of it: what was not needed goes, magazine after magazine, and not what is in use. */
+    for (int i = 0; i < 20000; i++) {
+        batch(heap, 256, c->capacity + 10U);
+        batch(heap, 1024, 200); /* slow calls, for the hand */
+    }
+    assert_true(cached(heap, 256) < most && cached(heap, 256) >= c->capacity + 10U);
+    /* Not used: next to nothing stays. */
+    for (int i = 0; i < 2000; i++)
+        batch(heap, 1024, 200);
+    assert_true(cached(heap, 256) <= 2);
+    batch(heap, 256, 500);
+    assert_true(cached(heap, 256) <= c->room); /* nor what it has learnt */
+    assert_gone(heap);
+}
+
+static void a_large_class_keeps_one_at_first(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    batch(heap, 32768, 10);
+    assert_int_equal(cached(heap, 32768), 1);
+    assert_gone(heap);
+}
+
+/* Extents that came back are used again before others are touched for the first time, even if only smaller ones did. */
+static void extents_are_made_of_what_was_used_before(void **state)
+{
+    (void)state;
+    enum { RUNS = 40, PAGES = 32 };
+    ca_heap *heap = heap_new();
+    ca_run run[RUNS];
+    for (int i = 0; i < RUNS; i++)
+        assert_int_equal((run[i] = ca_region_take(NULL, PAGES, 1, NULL)).pages, PAGES);
+    for (int i = 0; i < RUNS; i += 2)
+        ca_region_give(run[i].page, NULL);
+    uint64_t committed = ca_region_get_usage().committed;
+    static void *p[RUNS / 2 * PAGES / 2];
+    for (unsigned i = 0; i < RUNS / 2 * PAGES / 2; i++)
+        assert_non_null(p[i] = ca_heap_malloc(heap, (size_t)2 * CA_PAGE - 100)); /* almost all of what was given */
+    assert_true(ca_region_get_usage().committed <= committed + (64 << 10));
+    for (unsigned i = 0; i < RUNS / 2 * PAGES / 2; i++)
+        assert_true(face_free(heap, p[i]));
+    for (int i = 1; i < RUNS; i += 2)
+        ca_region_give(run[i].page, NULL);
+    assert_gone(heap);
+}
+
 static void what_cannot_be_had_is_null(void **state)
 {
     (void)state;
@@ -345,6 +421,9 @@ int main(void)
         cmocka_unit_test(what_is_held_is_merged_before_pages_are_looked_for),
         cmocka_unit_test(an_extent_does_not_stay_for_the_block_freed_last),
         cmocka_unit_test(huge_blocks_are_the_regions),
+        cmocka_unit_test(a_class_keeps_what_its_use_has_shown_to_pay),
+        cmocka_unit_test(a_large_class_keeps_one_at_first),
+        cmocka_unit_test(extents_are_made_of_what_was_used_before),
         cmocka_unit_test(what_cannot_be_had_is_null),
         cmocka_unit_test(random_operations),
         cmocka_unit_test(the_audit_sees_what_is_broken),

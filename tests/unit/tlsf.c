@@ -149,6 +149,34 @@ static void the_scan_limit_bounds_the_last_resort(void **state)
     assert_valid(&f);
 }
 
+static void find_names_the_block_that_alloc_cuts(void **state)
+{
+    (void)state;
+    fixture f;
+    uint64_t seed = 3;
+    ca_node used[24];
+    int count = 0, found = 0;
+    fixture_with(&f, 0, 3000);
+    f.tlsf.scan_limit = 0;
+    for (int step = 0; step < 20000; step++) {
+        if (count == 24 || (count && test_random(&seed) % 2)) {
+            int at = (int)(test_random(&seed) % (unsigned)count);
+            (void)ca_tlsf_free(&f.tlsf, used[at]);
+            used[at] = used[--count];
+        } else {
+            uint64_t size = 1 + test_random(&seed) % 700;
+            ca_node there = ca_tlsf_find(&f.tlsf, size);
+            assert_int_equal(ca_tlsf_alloc(&f.tlsf, size, 1), there);
+            if (there)
+                used[count++] = there;
+            found += there != CA_NODE_NONE;
+        }
+    }
+    assert_true(found > 5000 && found < 10000); /* both happened */
+    assert_int_equal(ca_tlsf_find(&f.tlsf, UINT64_MAX), CA_NODE_NONE);
+    assert_valid(&f);
+}
+
 static void any_alignment_holds(void **state)
 {
     (void)state;
@@ -357,6 +385,7 @@ int main(void)
         cmocka_unit_test(a_whole_range_can_be_removed),
         cmocka_unit_test(an_exact_fit_in_the_floor_bin_is_found),
         cmocka_unit_test(the_scan_limit_bounds_the_last_resort),
+        cmocka_unit_test(find_names_the_block_that_alloc_cuts),
         cmocka_unit_test(any_alignment_holds),
         cmocka_unit_test(an_aligned_block_that_just_fits_is_found),
         cmocka_unit_test(too_few_nodes_change_nothing),

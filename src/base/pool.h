@@ -56,6 +56,12 @@ void ca_pool_give_list(ca_pool *pool, uint32_t first, uint32_t last);
 /* The same for the list that starts at *head, of any length; it is empty then. */
 void ca_pool_give_chain(ca_pool *pool, uint32_t *head);
 
+/* For a pool whose size of records the caller knows: no multiplication by what lies in memory. */
+CA_INLINE void *ca_pool_at_sized(const ca_pool *pool, uint32_t number, uint32_t record)
+{
+    return pool->base + (size_t)number * record;
+}
+
 CA_INLINE void *ca_pool_at(const ca_pool *pool, uint32_t number)
 {
     return pool->base + (size_t)number * pool->record;

@@ -13,8 +13,9 @@ enum {
     SLAB_BATCH = 4,
     REFILL_SLABS = 3,     /* partial slabs that one refill looks at */
     REFILL_MOST = 15,     /* objects of one refill: the worst call counts; */
-    REFILL_NEW = 8,       /* of a slab that is made in the same call */
-    SPILL_MOST = 8,       /* objects of one spill, likewise */
+    REFILL_NEW = 8,       /* of one that makes a slab first, or had other work to do */
+    SPILL_MOST = 12,      /* objects of one spill, likewise; */
+    SPILL_FEW = 4,        /* where the call had other work to do */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_MOST = 8,        /* objects of one step, where little else is done in the call; otherwise */
     IDLE_FEW = 3,
@@ -219,49 +220,45 @@ static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number)
     ca_pages_give(heap, node);
 }
 
-/* Whether the slab was given back because of it. */
-static bool object_return(ca_heap *heap, ca_bin *bin, void *p)
+/* Up to `count` objects to their slabs; ends with the first slab that is given back because of it. Returns how many. */
+static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
 {
-    uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(p))].number;
-    ca_slab *slab = ca_slab_at(number);
-    uint32_t index = ca_slab_index_of(slab, p);
-    CA_ASSERT(index == ca_slab_index(slab, p) && !(slab->bits[index / 64] >> index % 64 & 1));
-    CA_STORE(&bin->out, bin->out - 1);
-    if (slab->free == 0)
-        partial_append(bin, number);
-    ca_slab_put(slab, index);
-    if (slab->free < slab->objects)
-        return false;
-    slab_release(heap, bin, number);
-    return true;
+    ca_bin *bin = &heap->class_bins[class];
+    const uint64_t reciprocal = ca_classes[class].reciprocal;
+    const ca_page_entry *entries = ca_region.entries;
+    uint32_t done = 0;
+    bool gone = false;
+    while (done < count && !gone) {
+        const char *p = objects[done++];
+        uint32_t number = entries[ca_granule_page(ca_region_granule(p))].number;
+        ca_slab *slab = ca_slab_at(number);
+        uint32_t index = (uint32_t)((uint64_t)(p - slab->start) * reciprocal >> 32), free = slab->free;
+        CA_ASSERT(slab->class == class && index == ca_slab_index(slab, p) && !(slab->bits[index / 64] >> index % 64 & 1));
+        if (free == 0)
+            partial_append(bin, number);
+        ca_slab_put(slab, index);
+        gone = free + 1 == slab->objects;
+        if (CA_UNLIKELY(gone))
+            slab_release(heap, bin, number);
+    }
+    CA_STORE(&bin->out, bin->out - done);
+    return done;
 }
 
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        (void)object_return(heap, &heap->class_bins[class], objects[i]);
+    for (uint32_t done = 0; done < count;)
+        done += return_some(heap, class, objects + done, count - done);
 }
 
-/* As ca_heap_return, within what one call may cost: ends with the first slab that goes. Returns how many. */
-static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
-{
-    uint32_t done = 0;
-    while (done < count)
-        if (object_return(heap, &heap->class_bins[class], objects[done++]))
-            break;
-    return done;
-}
-
-/* The oldest objects of a loaded magazine, up to `most`, go to the slabs. Whether all of these went, and no slab with them. */
-static bool cache_spill(ca_heap *heap, unsigned class, uint32_t most)
+/* The oldest objects of a loaded magazine, up to `most`, go to the slabs. */
+static void cache_spill(ca_heap *heap, unsigned class, uint32_t most)
 {
     ca_cache *cache = &heap->caches[class];
     ca_magazine *m = ca_magazine_at(ca_magazine_of(cache->limit));
-    uint32_t all = (uint32_t)(cache->top - m->slot);
-    uint32_t pages = heap->class_bins[class].pages, done = return_some(heap, class, &m->slot[1], most);
+    uint32_t all = (uint32_t)(cache->top - m->slot), done = return_some(heap, class, &m->slot[1], most);
     memmove(&m->slot[1], &m->slot[1 + done], (all - done) * sizeof m->slot[0]);
     CA_STORE(&cache->top, cache->top - done);
-    return pages == heap->class_bins[class].pages;
 }
 
 /* --- classes out of use ------------------------------------------------------------------------------------- */
@@ -282,11 +279,11 @@ static void habit_forget(ca_heap *heap, unsigned class)
     }
 }
 
-static void side_step(ca_heap *heap, uint32_t most)
+static bool side_step(ca_heap *heap, uint32_t most)
 {
     if (heap->slow_calls-- == 0) {
         ca_heap_tick(heap);
-        return;
+        return true;
     }
     unsigned class = heap->idle_hand;
     ca_bin *bin = &heap->class_bins[class];
@@ -304,14 +301,14 @@ static void side_step(ca_heap *heap, uint32_t most)
             if (depot_of(heap, class) > bin->depot_count)
                 heap->habits[class].level--;
         }
-        return;
+        return true;
     }
     if (!busy && cache_is_loaded(cache)) {
         uint32_t all = (uint32_t)(cache->top - ca_magazine_at(ca_magazine_of(cache->limit))->slot);
         uint32_t room = ca_classes[class].room, keep = room < IDLE_KEEP ? room : IDLE_KEEP;
         if (all > keep) {
-            (void)cache_spill(heap, class, all - keep < most ? all - keep : most);
-            return;
+            cache_spill(heap, class, all - keep < most ? all - keep : most);
+            return true;
         }
     }
     if (heap->idle_calls-- == 0) {
@@ -322,29 +319,29 @@ static void side_step(ca_heap *heap, uint32_t most)
         heap->busy_classes &= ~(1ULL << class);
         heap->idle_hand = class + 1 < CA_CLASSES ? class + 1 : 0;
     }
+    return false;
 }
 
 /* Up to `wanted` objects out of slabs, downwards from `to`; 0: no memory. */
 static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t wanted)
 {
     ca_bin *bin = &heap->class_bins[class];
-    uint32_t taken = 0;
-    bool cheap = bin->partial != 0;
-    if (!cheap) {
+    uint32_t taken = 0, slabs = REFILL_SLABS;
+    if (!bin->partial) {
         if (!slab_create(heap, class))
             return 0;
         wanted = wanted < REFILL_NEW ? wanted : REFILL_NEW;
+    } else if (side_step(heap, IDLE_FEW)) { /* not of this class, which is in use and has no depot */
+        wanted = wanted < REFILL_NEW ? wanted : REFILL_NEW;
+        slabs = 1;
     }
-    for (int i = 0; i < REFILL_SLABS && taken < wanted && bin->partial; i++) {
-        cheap &= i == 0;
+    for (uint32_t i = 0; i < slabs && taken < wanted && bin->partial; i++) {
         ca_slab *slab = ca_slab_at(bin->partial);
         taken += ca_slab_take(slab, to - taken, wanted - taken);
         if (!slab->free)
             partial_remove(bin, slab);
     }
     CA_STORE(&bin->out, bin->out + taken);
-    if (cheap) /* one slab had them all */
-        side_step(heap, IDLE_FEW);
     return taken;
 }
 
@@ -405,7 +402,7 @@ static void *class_refill(ca_heap *heap, unsigned class)
     if (!p && bin->depot) {
         depot_load(heap, class);
         p = cache_pop(cache);
-        side_step(heap, IDLE_MOST);
+        (void)side_step(heap, IDLE_MOST);
     }
     return p ? p : slabs_load(heap, class);
 }
@@ -460,12 +457,11 @@ void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
         if (cache_is_loaded(cache))
             ca_depot_push(bin, cache_unload(cache));
         cache_load(heap, class, empty);
-        side_step(heap, IDLE_MOST);
+        (void)side_step(heap, IDLE_MOST);
     } else if (cache_is_loaded(cache)) {
-        uint32_t half = (room_of(heap, class) + 1) / 2;
+        uint32_t half = (room_of(heap, class) + 1) / 2, most = side_step(heap, IDLE_FEW) ? SPILL_FEW : SPILL_MOST;
         heap->habits[class].spilled = 1;
-        if (cache_spill(heap, class, half < SPILL_MOST ? half : SPILL_MOST))
-            side_step(heap, IDLE_FEW);
+        cache_spill(heap, class, half < most ? half : most);
     } else {
         ca_heap_return(heap, class, &p, 1);
         return;

@@ -298,7 +298,7 @@ CA_INLINE bool ca_target_is_heap(const ca_target *target)
 
 CA_INLINE ca_heap *ca_heap_at(uint32_t number)
 {
-    return ca_pool_at(&ca_region.heaps, number);
+    return ca_pool_at_sized(&ca_region.heaps, number, CA_HEAP_RECORD);
 }
 
 CA_INLINE uint32_t ca_heap_number(const ca_heap *heap)

@@ -22,7 +22,7 @@ _Static_assert(sizeof(ca_magazine) <= CA_MAGAZINE_RECORD, "a magazine is one rec
 
 CA_INLINE ca_magazine *ca_magazine_at(uint32_t number)
 {
-    return ca_pool_at(&ca_region.magazines, number);
+    return ca_pool_at_sized(&ca_region.magazines, number, CA_MAGAZINE_RECORD);
 }
 
 /* The magazine that a slot address lies in. */

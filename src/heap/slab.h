@@ -32,7 +32,7 @@ _Static_assert(sizeof(ca_slab) <= CA_SLAB_RECORD, "a slab is one record");
 
 CA_INLINE ca_slab *ca_slab_at(uint32_t number)
 {
-    return ca_pool_at(&ca_region.slabs, number);
+    return ca_pool_at_sized(&ca_region.slabs, number, CA_SLAB_RECORD);
 }
 
 /* All objects free.  color: any number.  If every slab began at its first object, the objects in use of all classes would lie at
@@ -50,12 +50,6 @@ CA_INLINE uint32_t ca_slab_index(const ca_slab *slab, const void *p)
     uint64_t offset = (uint64_t)((const char *)p - slab->start);
     uint32_t index = (uint32_t)(offset * class->reciprocal >> 32);
     return (uint64_t)index * class->size == offset && index < slab->objects ? index : UINT32_MAX;
-}
-
-/* The same for a p that is known to be one. */
-CA_INLINE uint32_t ca_slab_index_of(const ca_slab *slab, const void *p)
-{
-    return (uint32_t)((uint64_t)((const char *)p - slab->start) * ca_classes[slab->class].reciprocal >> 32);
 }
 
 /* pre: the object is out. */

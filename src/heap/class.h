@@ -30,7 +30,7 @@ typedef struct ca_class {
     uint32_t reciprocal; /* ceil(2^32 / size): offset * reciprocal >> 32 == offset / size within a slab */
     uint8_t capacity;    /* objects in a full magazine */
     uint8_t depot;       /* full magazines kept at most */
-    uint8_t room;        /* objects that a heap's first magazine takes; see ca_habit */
+    uint8_t room;        /* objects that a magazine may hold before the class has shown that more pays; see ca_habit */
     uint8_t first_pages; /* pages of a heap's first slab of the class; later ones double, up to */
     uint8_t most_pages;
     uint8_t colors;      /* objects that begin in the first page of a slab, and in the first word of its bits */

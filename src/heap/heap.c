@@ -263,11 +263,7 @@ static void cache_spill(ca_heap *heap, unsigned class, uint32_t most)
 
 /* --- classes out of use ------------------------------------------------------------------------------------- */
 
-/* Small work beside a slow call: now and then a look at the clock, otherwise a step of the hand.
- *
- * What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
- * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls; a class without a slow call since the last
- * round gives its magazines back, a few objects a slow call, down to IDLE_KEEP. */
+/* It has to show anew what pays. pre: the depot is empty */
 static void habit_forget(ca_heap *heap, unsigned class)
 {
     ca_cache *cache = &heap->caches[class];
@@ -279,6 +275,11 @@ static void habit_forget(ca_heap *heap, unsigned class)
     }
 }
 
+/* Small work beside a slow call: now and then a look at the clock, otherwise a step of the hand. Whether any of it was done: then the call does less of what it came for.
+ *
+ * What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
+ * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls, and gives back, a few objects a slow call: of a class without a slow
+ * call since the last round all but IDLE_KEEP, of others the magazines at the bottom of the depot that were not needed since then. */
 static bool side_step(ca_heap *heap, uint32_t most)
 {
     if (heap->slow_calls-- == 0) {

@@ -14,9 +14,10 @@ enum {
 #define AT_LEAST(least, n) ((n) < (least) ? (least) : (n))
 #define AT_MOST(most, n) ((n) > (most) ? (most) : (n))
 #define CAPACITY(size) AT_LEAST(MAGAZINE_LEAST, AT_MOST(CA_MAGAZINE_SLOTS, MAGAZINE_BYTES / (size)))
+#define DEPOT(size) AT_LEAST(1, AT_MOST(DEPOT_MOST, DEPOT_BYTES / (CAPACITY(size) * (size))))
 #define ROOM(size) AT_LEAST(1, AT_MOST(CA_MAGAZINE_SLOTS, ROOM_BYTES / (size)))
 #define CLASS(size, first, most) \
-    {size, (uint32_t)(((1ULL << 32) + (size) - 1) / (size)), CAPACITY(size), AT_LEAST(1, AT_MOST(DEPOT_MOST, DEPOT_BYTES / (CAPACITY(size) * (size)))), ROOM(size), first, most, \
+    {size, (uint32_t)(((1ULL << 32) + (size) - 1) / (size)), (uint8_t)CAPACITY(size), (uint8_t)DEPOT(size), (uint8_t)ROOM(size), first, most, \
      (uint8_t)AT_LEAST(1, AT_MOST(64, CA_PAGE / (size)))}
 
 /* Constants, so that a process does not touch a page of variables for them. First: the smallest slab that wastes at most an eighth of itself at the end; or nothing, where the

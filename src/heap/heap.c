@@ -76,12 +76,17 @@ static uint32_t room_of(const ca_heap *heap, unsigned class)
     return room < capacity ? room : capacity;
 }
 
-/* Full magazines that the depot may hold. */
-static uint32_t depot_of(const ca_heap *heap, unsigned class)
+/* Full magazines that the depot may hold at a level. */
+static uint32_t depot_at(unsigned class, uint32_t level)
 {
-    uint32_t room = (uint32_t)ca_classes[class].room << heap->habits[class].level, capacity = ca_classes[class].capacity;
+    uint32_t room = (uint32_t)ca_classes[class].room << level, capacity = ca_classes[class].capacity;
     uint32_t magazines = room / capacity - (room >= capacity);
     return magazines < ca_classes[class].depot ? magazines : ca_classes[class].depot;
+}
+
+static uint32_t depot_of(const ca_heap *heap, unsigned class)
+{
+    return depot_at(class, heap->habits[class].level);
 }
 
 static void cache_load(ca_heap *heap, unsigned class, uint32_t number)
@@ -279,7 +284,7 @@ static void habit_forget(ca_heap *heap, unsigned class)
  *
  * What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
  * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls, and gives back, a few objects a slow call: of a class without a slow
- * call since the last round all but IDLE_KEEP, of others the magazines at the bottom of the depot that were not needed since then. */
+ * call since the last round all but IDLE_KEEP, of others as many magazines as were in the depot all the time since then. */
 static bool side_step(ca_heap *heap, uint32_t most)
 {
     if (heap->slow_calls-- == 0) {
@@ -290,7 +295,8 @@ static bool side_step(ca_heap *heap, uint32_t most)
     ca_bin *bin = &heap->class_bins[class];
     ca_cache *cache = &heap->caches[class];
     bool busy = heap->busy_classes >> class & 1;
-    if (busy ? heap->habits[class].low : bin->depot_count) {
+    ca_habit *habit = &heap->habits[class];
+    if (busy ? habit->low : bin->depot_count) {
         ca_magazine *m = ca_magazine_at(bin->depot);
         uint32_t count = m->count < most ? m->count : most;
         uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count);
@@ -298,9 +304,11 @@ static bool side_step(ca_heap *heap, uint32_t most)
         m->count -= done;
         CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects - done));
         if (!m->count) {
+            uint32_t left = habit->low ? habit->low - 1U : 0; /* this one was of those that were not needed */
             ca_heap_give_magazine(heap, depot_pop(heap, class));
-            if (depot_of(heap, class) > bin->depot_count)
-                heap->habits[class].level--;
+            habit->low = left & 31U;
+            if (depot_of(heap, class) > bin->depot_count && depot_at(class, habit->level - 1U) >= bin->depot_count)
+                habit->level--;
         }
         return true;
     }
@@ -377,6 +385,7 @@ static void *slabs_load(ca_heap *heap, unsigned class)
             void *p[1] = {NULL};
             return bin_take(heap, class, p, 1) ? p[0] : NULL;
         }
+        heap->used_classes |= 1ULL << class;
         cache_load(heap, class, number);
     }
     room_grow(heap, class);

@@ -49,7 +49,7 @@ enum ca_target_kind {
 /* The loaded magazine of a class. [C1] *top is the last object, or NULL when empty; top <= limit */
 typedef struct ca_cache {
     void **top;
-    void **limit; /* the last slot */
+    void **limit; /* the last slot that may be used, see ca_habit */
 } ca_cache;
 
 /* What is behind a cache. */
@@ -64,7 +64,7 @@ typedef struct ca_bin {
 } ca_bin;
 
 /* How much of a class is kept free: what its use has shown to pay.  A class that gives objects to slabs for want of room, and then asks them for some, gets twice the room, in its
- * loaded magazine first and then in the depot; what of the depot was not needed for a round of the hand (side_step) goes, and the room with it. */
+ * loaded magazine first and then in the depot; what of the depot was not needed for a round of the hand (side_step) goes, and room that it leaves empty with it. */
 typedef struct ca_habit {
     uint16_t cold : 4;    /* calls that a context's cache waits before it gets a magazine */
     uint16_t level : 4;   /* how often the room was doubled */

@@ -13,16 +13,16 @@ enum {
 };
 
 /* Charged, and its live words zero. */
-static ca_run run_take(ca_heap *heap, uint64_t least, uint64_t most)
+static ca_run run_take(ca_heap *heap, uint64_t pages)
 {
     ca_run run = {0, 0, 0, false};
-    uint64_t bytes = ca_round_up(most, CA_CHUNK) * CA_PAGE;
+    uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
     if (!ca_account_charge(heap->account, bytes))
         return run;
-    run = ca_region_take_some(CA_LOAD(&heap->runs.zone), least, most, &heap->runs);
-    if (run.pages * (uint64_t)CA_PAGE < bytes)
-        ca_account_discharge(heap->account, bytes - run.pages * (uint64_t)CA_PAGE);
-    if (run.pages)
+    run = ca_region_take(CA_LOAD(&heap->runs.zone), pages, 1, &heap->runs);
+    if (!run.pages)
+        ca_account_discharge(heap->account, bytes);
+    else
         ca_account_settle(heap->account);
     if (run.pages && CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
         memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)run.pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
@@ -42,9 +42,10 @@ static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
     uint64_t least = extent_least(heap), wanted = ca_size_max(least, ca_size_min(heap->extent_pages / 4, CA_EXTENT_MOST));
     pages += align - 1;
     ca_placement_settle(heap);
-    ca_run run = run_take(heap, ca_size_max(least, pages), ca_size_max(wanted, pages));
+    wanted = ca_region_used_before(CA_LOAD(&heap->runs.zone), ca_size_max(least, pages), ca_size_max(wanted, pages));
+    ca_run run = run_take(heap, wanted);
     if (!run.pages && wanted > pages)
-        run = run_take(heap, pages, pages);
+        run = run_take(heap, pages);
     if (!run.pages)
         return false;
     ca_node node = ca_tlsf_add(&heap->pages, run.page, run.pages);

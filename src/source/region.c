@@ -411,34 +411,39 @@ static void list_unlink(ca_run_list *list, const ca_run_record *r)
         CA_STORE(&list->first, r->next);
 }
 
-/* The largest of most, most / 2, … that there is a block for of which the first so many pages were in use before; `most` if there is none down to `least`. */
-static uint64_t pages_used_before(const ca_zone *zone, uint64_t least, uint64_t most)
+/* Whether there is a block of which the first `pages` were in use before. */
+static bool is_used_before(const ca_zone *zone, uint64_t pages)
 {
-    for (uint64_t pages = most; pages >= least; pages = ca_round_up(pages / 2, CA_CHUNK)) {
-        ca_node node = ca_tlsf_find(&zone->free, pages);
-        if (node) {
-            ca_page first = (ca_page)zone->free.nodes[node].offset;
-            const ca_part *p = ca_part_of(first);
-            if (first + pages - p->first <= p->touched)
-                return pages;
-        }
-        if (pages == CA_CHUNK)
-            break;
-    }
-    return most;
+    ca_node node = ca_tlsf_find(&zone->free, pages);
+    if (!node)
+        return false;
+    ca_page first = (ca_page)zone->free.nodes[node].offset;
+    const ca_part *p = ca_part_of(first);
+    return first + pages - p->first <= p->touched;
 }
 
-static ca_run region_take(ca_zone *zone, uint64_t least, uint64_t pages, uint64_t align, ca_run_list *list)
+uint64_t ca_region_used_before(ca_zone *zone, uint64_t least, uint64_t most)
+{
+    uint64_t found = most;
+    zone = zone_or_first(zone);
+    ca_lock_take(&zone->lock);
+    for (uint64_t pages = most; pages >= least; pages /= 2)
+        if (is_used_before(zone, ca_round_up(pages, CA_CHUNK))) {
+            found = pages;
+            break;
+        }
+    ca_lock_drop(&zone->lock);
+    return found;
+}
+
+ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list)
 {
     ca_run run = {0, 0, 0, false};
-    least = ca_round_up(least, CA_CHUNK);
     pages = ca_round_up(pages, CA_CHUNK); /* so every run starts at a chunk */
     if (pages > region.most || align > region.most)
         return run;
     zone = zone_or_first(zone);
     ca_lock_take(&zone->lock);
-    if (least < pages)
-        pages = pages_used_before(zone, least, pages);
     if (ca_region_feed_nodes(&zone->free, 3, &zone->batches)) {
         ca_node node = run_take(zone, pages, align, &run.fresh);
         if (node) {
@@ -451,16 +456,6 @@ static ca_run region_take(ca_zone *zone, uint64_t least, uint64_t pages, uint64_
     }
     ca_lock_drop(&zone->lock);
     return run;
-}
-
-ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list)
-{
-    return region_take(zone, pages, pages, align, list);
-}
-
-ca_run ca_region_take_some(ca_zone *zone, uint64_t least, uint64_t most, ca_run_list *list)
-{
-    return region_take(zone, least, most, 1, list);
 }
 
 static ca_node run_node(ca_page page)

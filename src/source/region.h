@@ -114,8 +114,8 @@ typedef struct ca_run {
 
 /* At least `pages`; `align`: pages, a power of two. Committed. list NULL: of no owner. */
 ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list);
-/* At most `most` pages, but no less than `least`: if most of them were never in use before, then a smaller run that was. */
-ca_run ca_region_take_some(ca_zone *zone, uint64_t least, uint64_t most, ca_run_list *list);
+/* How many pages had better be asked for, least to most: the largest of most, most / 2, … that there are of which all were in use before; `most` if there are none.  Others may take them first. */
+uint64_t ca_region_used_before(ca_zone *zone, uint64_t least, uint64_t most);
 /* These name a run by its first page. */
 void ca_region_give(ca_page page, ca_run_list *list);
 ca_page ca_region_run_pages(ca_page page);

@@ -257,8 +257,9 @@ static void a_class_keeps_what_its_use_has_shown_to_pay(void **state)
     for (int i = 0; i < 20000; i++) {
         batch(heap, 256, c->capacity + 10U);
         batch(heap, 1024, 200); /* slow calls, for the hand */
+        assert_true(cached(heap, 256) >= c->capacity + 10U);
     }
-    assert_true(cached(heap, 256) < most && cached(heap, 256) >= c->capacity + 10U);
+    assert_true(cached(heap, 256) < most);
     /* Not used: next to nothing stays. */
     for (int i = 0; i < 2000; i++)
         batch(heap, 1024, 200);

@@ -269,6 +269,35 @@ static void a_class_keeps_what_its_use_has_shown_to_pay(void **state)
     assert_gone(heap);
 }
 
+/* Slow calls of another class until the hand is at `class`. */
+static void hand_to(ca_heap *heap, unsigned class)
+{
+    for (int i = 0; heap->idle_hand != class; i++) {
+        assert_true(i < 100000);
+        batch(heap, 32768, 6); /* few enough for the hand to stop at every class */
+    }
+}
+
+static void the_hand_takes_no_more_than_was_not_needed(void **state)
+{
+    (void)state;
+    enum { CLASS = 3 /* 64 bytes */ };
+    ca_heap *heap = heap_new();
+    const ca_bin *bin = &heap->class_bins[CLASS];
+    for (int i = 0; i < 20; i++)
+        batch(heap, 64, 1000);
+    hand_to(heap, CLASS - 1);
+    batch(heap, 64, 1000); /* whatever went on the way there is back */
+    hand_to(heap, CLASS + 1);
+    batch(heap, 64, 3U * ca_classes[CLASS].capacity); /* two or three magazines of the depot */
+    hand_to(heap, CLASS - 1);
+    unsigned all = bin->depot_count, low = heap->habits[CLASS].low;
+    assert_true(low >= 2 && low + 2 <= all);
+    hand_to(heap, CLASS + 1);
+    assert_int_equal(bin->depot_count, all - low);
+    assert_gone(heap);
+}
+
 static void a_large_class_keeps_one_at_first(void **state)
 {
     (void)state;
@@ -427,6 +456,7 @@ int main(void)
         cmocka_unit_test(an_extent_does_not_stay_for_the_block_freed_last),
         cmocka_unit_test(huge_blocks_are_the_regions),
         cmocka_unit_test(a_class_keeps_what_its_use_has_shown_to_pay),
+        cmocka_unit_test(the_hand_takes_no_more_than_was_not_needed),
         cmocka_unit_test(a_large_class_keeps_one_at_first),
         cmocka_unit_test(what_cannot_be_had_is_null),
         cmocka_unit_test(random_operations),

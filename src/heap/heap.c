@@ -69,17 +69,23 @@ static bool cache_is_loaded(const ca_cache *cache)
     return cache->limit != no_slot;
 }
 
+/* Objects that may be kept at a level, first in the loaded magazine and then in the depot. */
+static uint32_t room_at(unsigned class, uint32_t level)
+{
+    return (uint32_t)ca_classes[class].room << level;
+}
+
 /* Objects that the loaded magazine may hold. */
 static uint32_t room_of(const ca_heap *heap, unsigned class)
 {
-    uint32_t room = (uint32_t)ca_classes[class].room << heap->habits[class].level, capacity = ca_classes[class].capacity;
+    uint32_t room = room_at(class, heap->habits[class].level), capacity = ca_classes[class].capacity;
     return room < capacity ? room : capacity;
 }
 
 /* Full magazines that the depot may hold at a level. */
 static uint32_t depot_at(unsigned class, uint32_t level)
 {
-    uint32_t room = (uint32_t)ca_classes[class].room << level, capacity = ca_classes[class].capacity;
+    uint32_t room = room_at(class, level), capacity = ca_classes[class].capacity;
     uint32_t magazines = room / capacity - (room >= capacity);
     return magazines < ca_classes[class].depot ? magazines : ca_classes[class].depot;
 }
@@ -89,26 +95,31 @@ static uint32_t depot_of(const ca_heap *heap, unsigned class)
     return depot_at(class, heap->habits[class].level);
 }
 
-static void cache_load(ca_heap *heap, unsigned class, uint32_t number)
+/* By the room that there is now; a magazine that came with more is full. */
+static void limit_set(ca_heap *heap, unsigned class, ca_magazine *loaded)
 {
     ca_cache *cache = &heap->caches[class];
+    void **limit = &loaded->slot[room_of(heap, class)];
+    cache->limit = cache->top < limit ? limit : cache->top;
+}
+
+static void cache_load(ca_heap *heap, unsigned class, uint32_t number)
+{
     ca_magazine *m = ca_magazine_at(number);
-    uint32_t room = room_of(heap, class);
-    CA_STORE(&cache->top, &m->slot[m->count]);
-    cache->limit = &m->slot[m->count < room ? room : m->count];
+    CA_STORE(&heap->caches[class].top, &m->slot[m->count]);
+    limit_set(heap, class, m);
 }
 
 /* Slabs are asked for objects. If they were given some for want of room, there should be more of it. */
 static void room_grow(ca_heap *heap, unsigned class)
 {
     ca_habit *habit = &heap->habits[class];
-    ca_cache *cache = &heap->caches[class];
     if (!habit->spilled)
         return;
     habit->spilled = 0;
     if (depot_of(heap, class) < ca_classes[class].depot)
         habit->level++;
-    cache->limit = &ca_magazine_at(ca_magazine_of(cache->limit))->slot[room_of(heap, class)];
+    limit_set(heap, class, ca_magazine_at(ca_magazine_of(heap->caches[class].limit)));
 }
 
 /* The loaded magazine with its count written down; the cache has none after it. */
@@ -274,10 +285,8 @@ static void habit_forget(ca_heap *heap, unsigned class)
     ca_cache *cache = &heap->caches[class];
     heap->habits[class].level = 0;
     heap->habits[class].spilled = 0;
-    if (cache_is_loaded(cache)) {
-        void **limit = &ca_magazine_at(ca_magazine_of(cache->limit))->slot[ca_classes[class].room];
-        cache->limit = cache->top < limit ? limit : cache->top;
-    }
+    if (cache_is_loaded(cache))
+        limit_set(heap, class, ca_magazine_at(ca_magazine_of(cache->limit)));
 }
 
 /* Small work beside a slow call: now and then a look at the clock, otherwise a step of the hand. Whether any of it was done: then the call does less of what it came for.
@@ -324,7 +333,7 @@ static bool side_step(ca_heap *heap, uint32_t most)
         heap->idle_calls = IDLE_CALLS;
         if (!busy)
             habit_forget(heap, class);
-        heap->habits[class].low = bin->depot_count & 31U;
+        habit->low = bin->depot_count & 31U;
         heap->busy_classes &= ~(1ULL << class);
         heap->idle_hand = class + 1 < CA_CLASSES ? class + 1 : 0;
     }
@@ -336,11 +345,10 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
 {
     ca_bin *bin = &heap->class_bins[class];
     uint32_t taken = 0, slabs = REFILL_SLABS;
-    if (!bin->partial) {
-        if (!slab_create(heap, class))
-            return 0;
-        wanted = wanted < REFILL_NEW ? wanted : REFILL_NEW;
-    } else if (side_step(heap, IDLE_FEW)) { /* not of this class, which is in use and has no depot */
+    bool create = !bin->partial;
+    if (create && !slab_create(heap, class))
+        return 0;
+    if (create || side_step(heap, IDLE_FEW)) { /* not of this class, which is in use and has no depot */
         wanted = wanted < REFILL_NEW ? wanted : REFILL_NEW;
         slabs = 1;
     }

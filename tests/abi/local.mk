@@ -6,8 +6,8 @@ else
 tests_abi_programs =
 endif
 check_PROGRAMS += $(tests_abi_programs) tests/abi/new
-TESTS += $(tests_abi_programs) tests/abi/new tests/abi/symbols tests/abi/needed
-dist_check_SCRIPTS += tests/abi/symbols tests/abi/needed
+TESTS += $(tests_abi_programs) tests/abi/new tests/abi/symbols tests/abi/needed tests/abi/order
+dist_check_SCRIPTS += tests/abi/symbols tests/abi/needed tests/abi/order
 EXTRA_DIST += tests/abi/symbols.txt
 
 tests_abi_zero_SOURCES = tests/abi/zero.c tests/abi/abi.h tests/face.h

@@ -159,25 +159,49 @@ static uint32_t depot_pop(ca_heap *heap, unsigned class)
 static void partial_append(ca_bin *bin, uint32_t number)
 {
     ca_slab *slab = ca_slab_at(number);
-    slab->next = 0;
-    slab->prev = bin->partial_last;
+    slab->next_partial = 0;
+    slab->prev_partial = bin->partial_last;
     if (bin->partial_last)
-        ca_slab_at(bin->partial_last)->next = number;
+        ca_slab_at(bin->partial_last)->next_partial = number;
     else
         bin->partial = number;
     bin->partial_last = number;
 }
 
-static void partial_remove(ca_bin *bin, ca_slab *slab)
+static void partial_remove(ca_bin *bin, const ca_slab *slab)
+{
+    if (slab->next_partial)
+        ca_slab_at(slab->next_partial)->prev_partial = slab->prev_partial;
+    else
+        bin->partial_last = slab->prev_partial;
+    if (slab->prev_partial)
+        ca_slab_at(slab->prev_partial)->next_partial = slab->next_partial;
+    else
+        bin->partial = slab->next_partial;
+}
+
+static void slab_link(ca_heap *heap, uint32_t number)
+{
+    ca_slab *slab = ca_slab_at(number);
+    slab->next = heap->slabs.first;
+    slab->prev = 0;
+    if (slab->next)
+        ca_slab_at(slab->next)->prev = number;
+    else
+        heap->slabs.last = number;
+    heap->slabs.first = number;
+}
+
+static void slab_unlink(ca_heap *heap, const ca_slab *slab)
 {
     if (slab->next)
         ca_slab_at(slab->next)->prev = slab->prev;
     else
-        bin->partial_last = slab->prev;
+        heap->slabs.last = slab->prev;
     if (slab->prev)
         ca_slab_at(slab->prev)->next = slab->next;
     else
-        bin->partial = slab->next;
+        heap->slabs.first = slab->next;
 }
 
 static uint32_t slab_record(ca_heap *heap)
@@ -219,6 +243,7 @@ static bool slab_create(ca_heap *heap, unsigned class)
     bin->grown = (uint8_t)(wanted * 2 <= c->most_pages ? wanted * 2 : wanted);
     CA_STORE(&bin->pages, bin->pages + pages);
     partial_append(bin, number);
+    slab_link(heap, number);
     return true;
 }
 
@@ -227,6 +252,7 @@ static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number)
 {
     ca_slab *slab = ca_slab_at(number);
     partial_remove(bin, slab);
+    slab_unlink(heap, slab);
     /* The number stays: it says that something was here once, see heap/verdict.c. */
     for (ca_page i = slab->page; i < slab->page + slab->pages; i++)
         CA_STORE(&ca_region.entries[i].tag, 0);
@@ -335,7 +361,7 @@ static bool side_step(ca_heap *heap, uint32_t most)
             habit_forget(heap, class);
         habit->low = bin->depot_count & 31U;
         heap->busy_classes &= ~(1ULL << class);
-        heap->idle_hand = class + 1 < CA_CLASSES ? class + 1 : 0;
+        heap->idle_hand = (uint16_t)(class + 1 < CA_CLASSES ? class + 1 : 0);
     }
     return false;
 }
@@ -622,68 +648,44 @@ void ca_heap_drop_caches(ca_heap *heap)
         magazines_drop(heap, ca_bit_low(classes));
 }
 
-/* Slabs' records that a drop leaves, linked as the pool links them. */
-typedef struct slab_chain {
-    uint32_t first, last; /* 0: none */
-} slab_chain;
+/* All slabs' records go back, and all pages' entries say who is dead. Neither blocks nor slabs are looked at: all that is cold by now. */
+static void extents_drop(ca_heap *heap, uint32_t dead)
+{
+    if (heap->slabs.first)
+        ca_pool_give_list(&ca_region.slabs, heap->slabs.first, heap->slabs.last);
+    for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
+        ca_page_entries_set(page, ca_region_run_pages(page), 0, dead);
+    if (ca_heap_setting.check)
+        CA_STORE(&ca_heap_dropped_any, true);
+    ca_pages_drop(heap);
+}
 
-/* A block that is dropped: the slab's record goes to the chain, and the pages' entries say who is dead. Returns how many pages it has. */
-CA_INLINE ca_page block_drop(const ca_heap *heap, const ca_tlsf_node *n, uint32_t dead, slab_chain *slabs)
+/* A block that is dropped: the slab's record is spare, and the pages' entries say who is dead. Returns how many pages it has. */
+static ca_page block_drop(ca_heap *heap, const ca_tlsf_node *n, uint32_t dead)
 {
     ca_page first = (ca_page)n->offset, pages = (ca_page)n->size;
     const ca_page_entry *entry = &ca_region.entries[first];
     ca_page tagged = 1; /* of a large block, the first only */
     if ((entry->tag ^ heap->tag) < CA_TAG_CACHES) {
-        *ca_pool_link(&ca_region.slabs, entry->number) = slabs->first;
-        slabs->first = entry->number;
-        slabs->last = slabs->last ? slabs->last : slabs->first;
+        slab_record_give(heap, entry->number);
         tagged = pages;
     }
     ca_page_entries_set(first, tagged, 0, dead);
     return pages;
 }
 
-static void extent_drop(const ca_heap *heap, ca_page first, uint32_t dead, slab_chain *slabs)
-{
-    const ca_tlsf *tlsf = &heap->pages;
-    const ca_node head = ca_run_at(first >> CA_CHUNK_SHIFT)->head;
-    /* Nobody has looked at any of it for long: all is on its way before the first of it is waited for. */
-    for (ca_node node = head; node; node = tlsf->nodes[node].next)
-        __builtin_prefetch(ca_slab_at(ca_region.entries[tlsf->nodes[node].offset].number), 1);
-    for (ca_node node = head; node; node = tlsf->nodes[node].next)
-        if (ca_tlsf_is_used(tlsf, node))
-            (void)block_drop(heap, &tlsf->nodes[node], dead, slabs);
-}
-
-static void extents_drop(ca_heap *heap, uint32_t dead)
-{
-    slab_chain slabs = {0, 0};
-    for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
-        extent_drop(heap, page, dead, &slabs);
-    if (slabs.first)
-        ca_pool_give_list(&ca_region.slabs, slabs.first, slabs.last);
-    if (ca_heap_setting.check)
-        CA_STORE(&ca_heap_dropped_any, true);
-    ca_pages_drop(heap);
-}
-
 /* The same for the one extent that the heap keeps, with the slabs' records: block after block becomes free again. */
 static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
 {
     ca_tlsf *tlsf = &heap->pages;
-    slab_chain slabs = {0, 0};
     for (ca_node node = ca_run_at(first >> CA_CHUNK_SHIFT)->head; node; node = tlsf->nodes[node].next)
         if (ca_tlsf_is_used(tlsf, node)) {
-            ca_page page = (ca_page)tlsf->nodes[node].offset, pages = block_drop(heap, &tlsf->nodes[node], dead, &slabs);
+            ca_page page = (ca_page)tlsf->nodes[node].offset, pages = block_drop(heap, &tlsf->nodes[node], dead);
             if (ca_heap_setting.check)
                 memset(ca_live_at(ca_page_granule(page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
             tlsf->marks[node] = ca_region_now();
             node = ca_tlsf_free(tlsf, node);
         }
-    if (slabs.first) {
-        *ca_pool_link(&ca_region.slabs, slabs.last) = heap->spare_slabs;
-        heap->spare_slabs = slabs.first;
-    }
 }
 
 /* check=full: what is handed out again reads as zero, or as poison. */
@@ -705,6 +707,7 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
     }
     caches_init(heap, heap->used_classes);
     heap->used_classes = 0;
+    heap->slabs = (ca_slab_list){0, 0};
     CA_STORE(&heap->large_pages, 0);
     CA_STORE(&heap->large_count, 0);
     __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE); /* after the blocks: see ca_remote_generation */
@@ -722,7 +725,7 @@ void ca_heap_retire(ca_heap *heap)
     ca_pool_give_chain(&ca_region.magazines, &heap->spare);
     heap->spare_count = 0;
     ca_pool_give_chain(&ca_region.slabs, &heap->spare_slabs);
-    ca_pool_give_chain(&ca_region.nodes, &heap->node_batches);
+    ca_region_drop_nodes(&heap->node_batches, false);
     CA_STORE(&heap->state, CA_HEAP_FREE);
     uint32_t number = ca_heap_number(heap);
     ca_pool_give_list(&ca_region.heaps, number, number);
@@ -760,29 +763,45 @@ void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage)
     usage->extent_bytes += CA_LOAD(&heap->extent_pages) * CA_PAGE;
 }
 
-/* [H3], [H4], [S1] … [S3] for the slabs with free objects, [C1], [T1] … [T6]. */
+/* [S1] to [S4]; pages[class]: in slabs of the class. */
+static bool slabs_are_valid(const ca_heap *heap, uint32_t *pages, int *which)
+{
+    uint32_t last = 0, partial = 0;
+    for (uint32_t s = heap->slabs.first; s; last = s, s = ca_slab_at(s)->next) {
+        const ca_slab *slab = ca_slab_at(s);
+        if (!ca_slab_is_valid(slab, which))
+            return false;
+        *which = 3;
+        for (ca_page i = slab->page; i < slab->page + slab->pages; i++)
+            if (ca_region.entries[i].number != s || ca_region.entries[i].tag != (heap->tag | (uint32_t)slab->class << CA_TAG_CLASS_SHIFT))
+                return false;
+        *which = 5;
+        if (slab->prev != last)
+            return false;
+        pages[slab->class] += slab->pages;
+        partial += slab->free > 0;
+    }
+    if (heap->slabs.last != last)
+        return false;
+    *which = 2;
+    for (unsigned class = 0; class < CA_CLASSES; class++)
+        for (uint32_t s = heap->class_bins[class].partial; s; s = ca_slab_at(s)->next_partial, partial--)
+            if (!ca_slab_at(s)->free || ca_slab_at(s)->class != class)
+                return false;
+    return !partial;
+}
+
+/* [H3], [H4], [S1] … [S4], [C1], [T1] … [T6]. */
 bool ca_heap_is_valid(ca_heap *heap, int *which)
 {
+    uint32_t pages[CA_CLASSES] = {0};
+    if (!slabs_are_valid(heap, pages, which))
+        return false;
     for (unsigned class = 0; class < CA_CLASSES; class++) {
-        const ca_bin *bin = &heap->class_bins[class];
         const ca_cache *cache = &heap->caches[class];
-        if (cache->top > cache->limit) {
-            *which = 100;
+        *which = cache->top > cache->limit ? 100 : 101;
+        if (cache->top > cache->limit || pages[class] != heap->class_bins[class].pages)
             return false;
-        }
-        for (uint32_t s = bin->partial; s; s = ca_slab_at(s)->next) {
-            const ca_slab *slab = ca_slab_at(s);
-            if (!ca_slab_is_valid(slab, which))
-                return false;
-            *which = 2;
-            if (!slab->free || slab->class != class)
-                return false;
-            *which = 3;
-            for (ca_page i = slab->page; i < slab->page + slab->pages; i++)
-                if (ca_region.entries[i].number != s ||
-                    ca_region.entries[i].tag != (heap->tag | class << CA_TAG_CLASS_SHIFT))
-                    return false;
-        }
     }
     *which = 4;
     if (heap->held && (!ca_tlsf_is_used(&heap->pages, heap->held) || ca_region.entries[heap->pages.nodes[heap->held].offset].tag))

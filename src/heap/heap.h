@@ -116,15 +116,18 @@ typedef struct ca_heap {
     ca_account *account;
     struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
     uint32_t warm_count[CA_WARM_KINDS];
+    uint32_t first_extent; /* pages of a context's next first extent: as many as its last life had, within limits */
     struct ca_context *own;     /* a thread's: its CTXALLOC_THREAD */
     uint32_t spare CA_ALIGNED(64); /* empty magazines */
-    uint32_t spare_count;
     uint32_t spare_slabs; /* slab records */
-    uint32_t node_batches;
-    uint32_t slow_calls; /* counts down to the next look at the clock */
+    ca_node_batches node_batches;
+    ca_slab_list slabs; /* all of them, newest first */
+    ca_node held;      /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
     uint32_t purge_cursor;
-    uint32_t idle_hand;  /* class */
-    uint32_t idle_calls;
+    uint16_t spare_count; /* empty magazines */
+    uint16_t slow_calls;  /* counts down to the next look at the clock */
+    uint16_t idle_hand;   /* class */
+    uint16_t idle_calls;
     ca_run_list runs;      /* the extents */
     uint64_t used_classes; /* bits: a slab or a magazine was taken since the heap was made or dropped */
     uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
@@ -136,8 +139,6 @@ typedef struct ca_heap {
     uint64_t extent_pages; /* in all extents */
     uint64_t large_pages;  /* in live large blocks */
     uint64_t large_count;
-    uint32_t first_extent; /* pages of a context's next first extent: as many as its last life had, within limits */
-    ca_node held;          /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
     ca_outbox *outboxes;   /* CA_OUTBOXES of them; NULL: a context's heap, or no memory */
 } ca_heap;
 
@@ -168,7 +169,7 @@ void ca_heap_make_home(ca_heap *heap);
 /* A context's heap, owned by whoever has the context. `owner`: what ca_region_run_owner says of its extents. `zone`: where they come from, NULL: the first. */
 ca_heap *ca_heap_create_for(struct ca_context *context, ca_account *account, uint32_t owner, ca_zone *zone);
 /* All blocks cease to be; pages, slabs and magazines go back, but for one extent that the heap keeps if `keep`. `dead`: what the pages' entries
- * hold from now on, see heap/verdict.c. Time: proportional to extents and slabs.  Frees of these blocks that are still on their way are dropped when they come. */
+ * hold from now on, see heap/verdict.c. Time: proportional to extents, and 8 bytes a page.  Frees of these blocks that are still on their way are dropped when they come. */
 void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep);
 /* The record goes back to those that ca_heap_create_for may take. pre: dropped, not kept. */
 void ca_heap_retire(ca_heap *heap);

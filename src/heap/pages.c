@@ -165,10 +165,9 @@ void ca_pages_drop(ca_heap *heap)
     tlsf->free_total = 0;
     tlsf->spare_list = CA_NODE_NONE;
     tlsf->spare = 0;
-    if (!heap->node_batches)
-        return;
-    ca_pool_give_chain(&ca_region.nodes, ca_pool_link(&ca_region.nodes, heap->node_batches));
-    ca_tlsf_give_nodes(tlsf, (heap->node_batches << CA_NODE_BATCH_SHIFT) + 1, CA_NODE_BATCH - 1);
+    ca_region_drop_nodes(&heap->node_batches, true);
+    if (heap->node_batches.newest)
+        ca_tlsf_give_nodes(tlsf, (heap->node_batches.newest << CA_NODE_BATCH_SHIFT) + 1, CA_NODE_BATCH - 1);
 }
 
 void ca_heap_tick(ca_heap *heap)

@@ -177,7 +177,7 @@ static void heap_save(stream *s, ca_heap *heap)
     count_set(s, at, w.count);
     at = s->at;
     (void)reserve(s, sizeof batches);
-    for (uint32_t b = heap->node_batches; b; b = *ca_pool_link(&ca_region.nodes, b), batches++) {
+    for (uint32_t b = heap->node_batches.newest; b; b = *ca_pool_link(&ca_region.nodes, b), batches++) {
         saved_batch batch = {.number = b};
         ca_node first = (b << CA_NODE_BATCH_SHIFT) + 1;
         memcpy(batch.nodes, &heap->pages.nodes[first], sizeof batch.nodes);
@@ -393,6 +393,7 @@ static void record_restore(ca_heap *heap, const char *saved)
 {
     PUT_BACK(caches);
     PUT_BACK(class_bins);
+    PUT_BACK(slabs);
     PUT_BACK(habits);
     PUT_BACK(page_bins);
     PUT_BACK(page_second);
@@ -406,7 +407,7 @@ static void record_restore(ca_heap *heap, const char *saved)
 static void batches_restore(stream *s, ca_heap *heap)
 {
     uint64_t count;
-    uint32_t oldest_new = heap->node_batches;
+    uint32_t oldest_new = heap->node_batches.newest;
     get(s, &count, sizeof count);
     for (uint64_t i = 0; i < count; i++) {
         saved_batch batch;

@@ -15,9 +15,11 @@ enum { CA_SLAB_WORDS = 8, CA_SLAB_OBJECTS = CA_SLAB_WORDS * 64 };
 
 /* [S1] free == the number of set bits
  * [S2] in its bin's list of partial slabs iff free > 0
- * [S3] every page's entry holds the heap's tag with this class, and this slab's number */
+ * [S3] every page's entry holds the heap's tag with this class, and this slab's number
+ * [S4] in its heap's list of all slabs */
 typedef struct ca_slab {
-    uint32_t next, prev; /* in the bin's list; next is first, for the pool */
+    uint32_t next, prev; /* of all the heap's; next is first, as the pool's link is, so that all of them can go back at once */
+    uint32_t next_partial, prev_partial; /* in the bin's list */
     uint32_t free, objects;
     uint16_t class;
     uint16_t color; /* the object that a new slab gives first, see ca_slab_init */
@@ -34,6 +36,11 @@ CA_INLINE ca_slab *ca_slab_at(uint32_t number)
 {
     return ca_pool_at_sized(&ca_region.slabs, number, CA_SLAB_RECORD);
 }
+
+/* Numbers; 0: none. */
+typedef struct ca_slab_list {
+    uint32_t first, last;
+} ca_slab_list;
 
 /* All objects free.  color: any number.  If every slab began at its first object, the objects in use of all classes would lie at
  * the starts of pages, which are few lines of the first-level cache; so each begins somewhere in its first page. */

@@ -54,7 +54,7 @@ static struct {
     ca_part *part;      /* parts_most of them, the first is not used */
     uint16_t *order;    /* far parts by address, as many */
     ca_tlsf numbers;    /* those of no part */
-    uint32_t batches;
+    ca_node_batches batches;
     ca_node bins[NUMBER_LEVELS * CA_BIN_SECOND_LEVELS];
     uint64_t second[CA_TLSF_WORDS(NUMBER_LEVELS)];
 } table;

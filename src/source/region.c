@@ -25,7 +25,7 @@ struct ca_zone {
     ca_lock lock;
     const ca_source *source;
     ca_tlsf free;
-    uint32_t batches;
+    ca_node_batches batches;
     unsigned cursor;
     uint64_t given;      /* pages */
     uint64_t all;        /* pages in parts */
@@ -65,17 +65,32 @@ ca_zone *ca_region_zone(ca_page page)
 
 /* --- nodes --------------------------------------------------------------------------------------------- */
 
-bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches)
+bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, ca_node_batches *batches)
 {
     while (tlsf->spare < spare) {
         uint32_t batch = ca_pool_take(&ca_region.nodes);
         if (!batch)
             return false;
-        *ca_pool_link(&ca_region.nodes, batch) = *batches;
-        *batches = batch;
+        *ca_pool_link(&ca_region.nodes, batch) = batches->newest;
+        *batches = (ca_node_batches){batch, batches->newest ? batches->oldest : batch};
         ca_tlsf_give_nodes(tlsf, (batch << CA_NODE_BATCH_SHIFT) + 1, CA_NODE_BATCH - 1);
     }
     return true;
+}
+
+void ca_region_drop_nodes(ca_node_batches *batches, bool keep_newest)
+{
+    uint32_t first = batches->newest, last = batches->oldest;
+    if (keep_newest && first) {
+        uint32_t *link = ca_pool_link(&ca_region.nodes, first);
+        *batches = (ca_node_batches){first, first};
+        first = *link;
+        *link = 0;
+    } else {
+        *batches = (ca_node_batches){0, 0};
+    }
+    if (first)
+        ca_pool_give_list(&ca_region.nodes, first, last);
 }
 
 /* --- start ---------------------------------------------------------------------------------------------- */
@@ -201,7 +216,7 @@ static void zone_end(ca_zone *zone)
         zone->parts = part->next;
         part_release(zone, part);
     }
-    ca_pool_give_chain(&ca_region.nodes, &zone->batches);
+    ca_region_drop_nodes(&zone->batches, false);
     uint32_t number = (uint32_t)((size_t)((char *)zone - ca_region.zones.base) / CA_ZONE_RECORD);
     ca_pool_give_list(&ca_region.zones, number, number);
 }

@@ -166,8 +166,15 @@ unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, u
 /* Reads the clock; true when ca_region_now changed. */
 bool ca_region_tick(void);
 
-/* Nodes for a TLSF of pages: true when at least `spare` are there. `batches` links the records for ca_region_drop_nodes. */
-bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, uint32_t *batches);
+/* Records of nodes that a TLSF of pages has got, linked from the newest; 0: none. */
+typedef struct ca_node_batches {
+    uint32_t newest, oldest;
+} ca_node_batches;
+
+/* True when the TLSF has at least `spare` nodes to spare. */
+bool ca_region_feed_nodes(ca_tlsf *tlsf, uint32_t spare, ca_node_batches *batches);
+/* The records go back at once, or all but the newest. pre: no TLSF uses their nodes any more. */
+void ca_region_drop_nodes(ca_node_batches *batches, bool keep_newest);
 
 void *ca_region_address_far(ca_page page); /* of any page */
 /* Number of the page at which the region begins in the address space, which alignments of pages count from. */

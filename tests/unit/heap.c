@@ -333,6 +333,48 @@ static void extents_are_made_of_what_was_used_before(void **state)
     assert_gone(heap);
 }
 
+enum { DROPPED = 4000, DEAD = 77 };
+
+static uint32_t list_length(const ca_pool *pool, uint32_t first)
+{
+    uint32_t length = 0;
+    for (; first; first = *ca_pool_link(pool, first))
+        length++;
+    return length;
+}
+
+static void a_drop_gives_back_all_records_and_says_who_is_dead(void **state)
+{
+    (void)state;
+    static void *p[DROPPED];
+    ca_heap *other = heap_new(), *small = heap_new(), *heap = heap_new();
+    void *stays = ca_heap_malloc(other, 100);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < DROPPED; i++)
+            assert_non_null(p[i] = ca_heap_malloc(heap, i % 50 ? i * 37 % 3000 : i * 40 + 40000));
+        for (unsigned i = 0; i < DROPPED; i += 3)
+            if (i < DROPPED / 2 || i % 2)
+                assert_true(face_free(heap, p[i]));
+        for (unsigned i = 0; i < DROPPED; i += 7)
+            assert_non_null(ca_heap_malloc(small, i % 1000 + 16));
+        assert_true(face_is_valid(heap) && face_is_valid(small));
+        ca_heap_drop(small, DEAD, false);
+        uint32_t free_slabs = list_length(&ca_region.slabs, ca_region.slabs.free) + list_length(&ca_region.slabs, heap->slabs.first);
+        uint32_t free_nodes = list_length(&ca_region.nodes, ca_region.nodes.free) + list_length(&ca_region.nodes, heap->node_batches.newest);
+        ca_heap_drop(heap, DEAD, false);
+        assert_int_equal(list_length(&ca_region.slabs, ca_region.slabs.free), free_slabs);
+        assert_int_equal(list_length(&ca_region.nodes, ca_region.nodes.free), free_nodes - 1); /* it keeps one */
+        assert_true(usage_of(heap).extent_bytes == 0 && heap->slabs.first == 0);
+        for (unsigned i = 0; i < DROPPED; i++)
+            assert_true(face_tag(p[i]) == 0 && ca_region.entries[face_page(p[i])].number == DEAD);
+        assert_true(face_is_valid(other));
+    }
+    assert_true(face_free(other, stays));
+    assert_gone(other);
+    assert_gone(small);
+    assert_gone(heap);
+}
+
 static void what_cannot_be_had_is_null(void **state)
 {
     (void)state;
@@ -420,6 +462,12 @@ static void the_audit_sees_what_is_broken(void **state)
     slab->free++; /* [S1] */
     assert_false(ca_heap_is_valid(heap, &which));
     slab->free--;
+    heap->class_bins[slab->class].partial = 0; /* [S2] */
+    assert_false(ca_heap_is_valid(heap, &which));
+    heap->class_bins[slab->class].partial = number;
+    heap->slabs.first = 0; /* [S4] */
+    assert_false(ca_heap_is_valid(heap, &which));
+    heap->slabs.first = number;
     ca_region.entries[face_page(p)].tag ^= 1U << CA_TAG_CLASS_SHIFT; /* [S3] */
     assert_false(ca_heap_is_valid(heap, &which));
     ca_region.entries[face_page(p)].tag ^= 1U << CA_TAG_CLASS_SHIFT;
@@ -458,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_class_keeps_what_its_use_has_shown_to_pay),
         cmocka_unit_test(the_hand_takes_no_more_than_was_not_needed),
         cmocka_unit_test(a_large_class_keeps_one_at_first),
+        cmocka_unit_test(a_drop_gives_back_all_records_and_says_who_is_dead),
         cmocka_unit_test(what_cannot_be_had_is_null),
         cmocka_unit_test(random_operations),
         cmocka_unit_test(the_audit_sees_what_is_broken),

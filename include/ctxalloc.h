@@ -115,7 +115,7 @@ int ctxalloc_reset(ctxalloc_context *context);
 
 /* Contexts below it first, then callbacks, the newest first, then the blocks, as `escape` says. If it is current in this thread, the thread goes to CTXALLOC_GLOBAL.
  * 0; EBUSY: another thread has it (or one below) current, or blocks are live under CTXALLOC_REFUSE: nothing changed then; EINVAL: not a context.
- * Cost: proportional to extents (up to 4 MiB each) and slabs, not to blocks. */
+ * Cost: proportional to extents (up to 4 MiB each), and to pages by 8 bytes each, not to blocks. */
 int ctxalloc_destroy(ctxalloc_context *context);
 
 /* freeze true: the context's memory is read-only from now on, and a store to one of its blocks a fault; false: writable again.  Meanwhile it cannot be switched to, nothing is

@@ -102,10 +102,22 @@ static int refusal(const ca_context *c)
 
 static const uint32_t kinds[] = {[CTXALLOC_LONG] = CA_TARGET_LONG, [CTXALLOC_MEDIUM] = CA_TARGET_MEDIUM, [CTXALLOC_SHORT] = CA_TARGET_SHORT};
 
-API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
+/* As ca_context_settings has it: the first argument is the context, and what programs call it is the same pointer. */
+static void (*pressure(const ctxalloc_options *o))(void *, size_t, void *)
+{
+    return (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;
+}
+
+/* Nothing but a name, limits and whom to tell: what nearly every request's context is. */
+static bool is_plain(const ctxalloc_options *o)
+{
+    uintptr_t more = (uintptr_t)o->parent | (uintptr_t)o->source | (uintptr_t)o->numa | o->flags | (uintptr_t)o->escape;
+    return !more && (o->lifetime == CTXALLOC_SHORT || o->lifetime == CTXALLOC_LONG) && (!o->hard_limit || o->soft_limit <= o->hard_limit);
+}
+
+CA_NOINLINE static ctxalloc_context *create_any(const ctxalloc_options *o)
 {
     ca_context_settings s = {.kind = CA_TARGET_LONG};
-    begin();
     if (o) {
         int error;
         if (o->size < offsetof(ctxalloc_options, source) || o->lifetime > CTXALLOC_SHORT || o->escape > CTXALLOC_ADOPT || o->flags > CA_ATTRIBUTES ||
@@ -118,7 +130,7 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
         s.block_size = o->block_size;
         s.soft = o->soft_limit;
         s.hard = o->hard_limit;
-        s.on_pressure = (void (*)(void *, size_t, void *))(void (*)(void))o->on_pressure;
+        s.on_pressure = pressure(o);
         s.argument = o->arg;
         s.escape = (uint32_t)o->escape;
         s.source = o->flags ? ca_source_attributes(o->flags) : NULL;
@@ -139,6 +151,17 @@ API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
     }
     ca_context *c = ca_context_create(&s);
     return c ? outside(c) : fail(ENOMEM);
+}
+
+API ctxalloc_context *ctxalloc_create(const ctxalloc_options *o)
+{
+    begin();
+    if (CA_LIKELY(o && o->size >= sizeof *o && is_plain(o))) {
+        ca_context *c = ca_context_renew(kinds[o->lifetime], o->name, o->soft_limit, o->hard_limit, pressure(o), o->arg);
+        if (CA_LIKELY(c != NULL))
+            return (ctxalloc_context *)(void *)c;
+    }
+    return create_any(o);
 }
 
 CA_NOINLINE static ctxalloc_context *switch_slow(ctxalloc_context *to)

@@ -291,6 +291,37 @@ static ca_context *context_make(const ca_context_settings *s, uint32_t kind, con
     return c;
 }
 
+/* It has what every context needs, and what it was in its last life is over. */
+CA_INLINE ca_context *context_begin(ca_context *c, const char *name, size_t soft, size_t hard, ca_context *parent, void (*on_pressure)(void *, size_t, void *), void *argument,
+                                    uint32_t escape, uint32_t flags)
+{
+    c->account.soft = soft;
+    c->account.hard = hard;
+    c->account.pressed = c->account.refusals = c->account.refused = 0;
+    if (CA_UNLIKELY(hard || parent))
+        account_place(c, parent ? &parent->account : &ca_account_process);
+    c->account.peak = c->account.used;
+    c->on_pressure = on_pressure;
+    c->argument = argument;
+    c->escape = escape;
+    c->flags = flags;
+    c->grown = c->shrunk = 0;
+    c->name[0] = '\0';
+    if (name)
+        name_copy(c->name, name);
+    if (CA_UNLIKELY(parent != NULL))
+        tree_insert(c, parent);
+    CA_STORE(&c->state, CA_CONTEXT_LIVE);
+    CA_STORE_RELEASE(&c->holder, CA_HOLDER_NEW);
+    return c;
+}
+
+ca_context *ca_context_renew(uint32_t kind, const char *name, size_t soft, size_t hard, void (*on_pressure)(void *, size_t, void *), void *argument)
+{
+    ca_context *c = warm_take(ca_home, kind);
+    return CA_LIKELY(c != NULL) ? context_begin(c, name, soft, hard, NULL, on_pressure, argument, CA_ESCAPE_FREE, 0) : NULL;
+}
+
 ca_context *ca_context_create(const ca_context_settings *s)
 {
     ca_heap *home = ca_thread_home();
@@ -307,25 +338,7 @@ ca_context *ca_context_create(const ca_context_settings *s)
         s->stored->context = c;
     if (CA_UNLIKELY(kind == CA_TARGET_MEDIUM))
         ca_chunked_set_unit(&c->chunked, s->block_size);
-    c->account.soft = s->soft;
-    c->account.hard = s->hard;
-    c->account.pressed = c->account.refusals = c->account.refused = 0;
-    if (CA_UNLIKELY(s->hard || s->parent))
-        account_place(c, s->parent ? &s->parent->account : &ca_account_process);
-    c->account.peak = c->account.used;
-    c->on_pressure = s->on_pressure;
-    c->argument = s->argument;
-    c->escape = s->escape;
-    c->flags = s->flags;
-    c->grown = c->shrunk = 0;
-    c->name[0] = '\0';
-    if (s->name)
-        name_copy(c->name, s->name);
-    if (CA_UNLIKELY(s->parent != NULL))
-        tree_insert(c, s->parent);
-    CA_STORE(&c->state, CA_CONTEXT_LIVE);
-    CA_STORE_RELEASE(&c->holder, CA_HOLDER_NEW);
-    return c;
+    return context_begin(c, s->name, s->soft, s->hard, s->parent, s->on_pressure, s->argument, s->escape, s->flags);
 }
 
 /* --- callbacks ---------------------------------------------------------------------------------------------------- */

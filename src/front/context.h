@@ -29,6 +29,8 @@ enum ca_escape { CA_ESCAPE_FREE, CA_ESCAPE_REFUSE, CA_ESCAPE_ADOPT };
 
 /* NULL: no memory, or a parent's limit. */
 ca_context *ca_context_create(const ca_context_settings *settings);
+/* The same for a short or long one with nothing else to it, out of those that wait in the thread for their next use; NULL: there is none. */
+ca_context *ca_context_renew(uint32_t kind, const char *name, size_t soft, size_t hard, void (*on_pressure)(void *context, size_t used, void *argument), void *argument);
 /* 0, or an errno value: EBUSY when another thread has it or one below it, or a policy refuses. */
 int ca_context_destroy(ca_context *context);
 /* Its memory is read-only until it thaws; nothing is allocated meanwhile. 0, EBUSY: it is current somewhere; ENOTSUP: a kind that has no heap, or check=full; ENOMEM. */

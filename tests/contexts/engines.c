@@ -76,6 +76,10 @@ static void ca11_wrong_options_are_refused(void **state) {
     assert_string_equal(ctxalloc_name(named), "0123456789012345678901234567890"); /* 31 bytes */
     assert_int_equal(ctxalloc_destroy(plain), 0);
     assert_int_equal(ctxalloc_destroy(named), 0);
+    plain = CREATE(.lifetime = CTXALLOC_LONG); /* in the next life of the one that had a name */
+    assert_ptr_equal(plain, named);
+    assert_string_equal(ctxalloc_name(plain), "");
+    assert_int_equal(ctxalloc_destroy(plain), 0);
 }
 
 static void ca12_the_last_block_of_a_short_context_grows_in_place(void **state) {

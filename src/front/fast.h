@@ -202,7 +202,7 @@ CA_INLINE bool ca_fast_chunk_free(ca_target *target, void *p)
     ca_context *c = ca_context_of_target(target);
     if (CA_LIKELY(target->kind == CA_TARGET_SHORT))
         return ca_bump_free_quick(&c->bump, p) || ca_bump_free_own(&c->bump, ca_context_number(c), p);
-    return ca_chunked_free_quick(&c->chunked, p) || ca_chunked_free_own(&c->chunked, ca_context_number(c), p);
+    return ca_chunked_free_own(&c->chunked, ca_context_number(c), p);
 }
 
 /* After ca_fast_free, the first thing on the slow path. */

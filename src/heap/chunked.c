@@ -50,13 +50,6 @@ static uint32_t *most_of(ca_chunked *h, uint32_t number)
     return number ? &ca_chunk_at(number)->state : &h->piece_most;
 }
 
-static void high_raise(ca_chunked *h, uint32_t number, char *end)
-{
-    char **high = number ? &ca_chunk_at(number)->used_end : &h->piece_high;
-    if (end > *high)
-        CA_STORE(high, end);
-}
-
 /* No block of the area was ever higher. Others ask, too, while the owner moves on: `at` first, since it leaves an area after that area's mark is raised. */
 static const char *high_now(const ca_chunked *h, const area *a)
 {
@@ -119,15 +112,15 @@ static void run_leave(ca_chunked *h)
     if (!h->at)
         return;
     area a = area_at(h, h->current);
-    high_raise(h, h->current, h->at);
+    ca_chunked_high_raise(h, h->current, h->at);
     if (h->at < h->end) {
         plant(&a, place_of(&a, h->at));
-        uint32_t *most = most_of(h, h->current), left = (uint32_t)((size_t)(h->end - h->at) / CA_GRANULE);
+        uint32_t *most = most_of(h, h->current), left = h->last ? (uint32_t)((size_t)(h->end - h->at) / CA_GRANULE) : UINT32_MAX; /* a block taken back: what lies before that may be dead */
         *most = *most > left ? *most : left; /* if what lies before it was freed meanwhile, that has set it to all */
         h->failed = left < h->failed ? h->failed : UINT32_MAX;
     }
     CA_STORE_RELEASE(&h->at, NULL);
-    h->end = NULL;
+    h->end = h->last = NULL;
 }
 
 /* pre: none is in use. [from, to) is a part of a dead run, to its end. */
@@ -135,7 +128,7 @@ static void run_load(ca_chunked *h, const area *a, uint32_t from, uint32_t to)
 {
     clear(a, from + 1, to);
     h->start = a->start;
-    h->area_bytes = a->granules * (size_t)CA_GRANULE;
+    h->area_bytes = a->granules * CA_GRANULE;
     h->words = a->words;
     h->end = address_of(a, to);
     CA_STORE(&h->current, a->number);
@@ -313,12 +306,18 @@ static size_t size_at(const area *a, uint32_t place, const char *at)
     return (size_t)((at > p && at < end ? at : end) - p);
 }
 
-/* `at` is read first: what it moved over has its boundaries then. */
+/* `at` is read first: what it moved over has its boundaries then. While the owner takes back the block behind p, they disagree for a moment: look again. */
 size_t ca_chunked_size(const ca_chunked *h, const void *p)
 {
-    const char *at = CA_LOAD_ACQUIRE(&h->at);
-    area a = area_of(h, p);
-    return size_at(&a, place_of(&a, p), at);
+    for (;;) {
+        uint32_t before = CA_LOAD_ACQUIRE(&h->retreats);
+        const char *at = CA_LOAD_ACQUIRE(&h->at);
+        area a = area_of(h, p);
+        size_t size = size_at(&a, place_of(&a, p), at);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (!(before & 1) && CA_LOAD(&h->retreats) == before)
+            return size;
+    }
 }
 
 const void *ca_chunked_start(const ca_chunked *h, const void *p)
@@ -374,6 +373,8 @@ bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
 
 bool ca_chunked_free_own(ca_chunked *h, uint32_t context, void *p)
 {
+    if (CA_LIKELY(ca_chunked_free_quick(h, p)))
+        return true;
     ca_granule g = ca_region_granule(p);
     if (g == UINT64_MAX || (uintptr_t)p % CA_GRANULE)
         return false;
@@ -401,7 +402,7 @@ bool ca_chunked_resize(ca_chunked *h, void *block, size_t size)
     if (h->at == p + old && h->current == a.number) { /* the run in use is behind it */
         if (size > (size_t)(h->end - p))
             return false;
-        high_raise(h, a.number, h->at);
+        ca_chunked_high_raise(h, a.number, h->at);
         if (h->at < h->end)
             clear(&a, behind, behind + 1); /* [K2] */
         CA_STORE_RELEASE(&h->at, p + size);
@@ -416,7 +417,7 @@ bool ca_chunked_resize(ca_chunked *h, void *block, size_t size)
         end = place_of(&a, h->at);
     if (behind == a.granules || wanted > end)
         return false;
-    high_raise(h, a.number, p + size);
+    ca_chunked_high_raise(h, a.number, p + size);
     if (wanted < end)
         plant(&a, wanted);
     clear(&a, behind, wanted);
@@ -480,7 +481,7 @@ static void piece_restart(ca_chunked *h)
     CA_STORE(&h->current, 0);
     h->area_bytes = 0;
     CA_STORE_RELEASE(&h->at, NULL);
-    h->end = NULL;
+    h->end = h->last = NULL;
     if (h->piece) {
         area a = area_at(h, 0);
         run_load(h, &a, 0, PIECE_GRANULES);
@@ -490,7 +491,7 @@ static void piece_restart(ca_chunked *h)
 void ca_chunked_drop(ca_chunked *h, ca_account *account, uint32_t dead, bool keep)
 {
     if (h->at && !h->current)
-        high_raise(h, 0, h->at);
+        ca_chunked_high_raise(h, 0, h->at);
     if (keep)
         run_leave(h); /* notes how high its blocks came */
     for (uint32_t number = keep ? h->chunks : 0; number; number = ca_chunk_at(number)->next) {
@@ -511,7 +512,7 @@ void ca_chunked_drop(ca_chunked *h, ca_account *account, uint32_t dead, bool kee
 void ca_chunked_retire(ca_chunked *h, ca_account *account, uint32_t dead)
 {
     CA_STORE_RELEASE(&h->at, NULL);
-    h->end = NULL;
+    h->end = h->last = NULL;
     h->area_bytes = 0;
     if (h->piece)
         ca_piece_give(account, h->piece, dead);
@@ -562,6 +563,13 @@ bool ca_chunked_is_valid(const ca_chunked *h, int *which)
             return false;
         count++;
         bytes += ca_chunk_bytes(ca_chunk_at(number));
+    }
+    *which = 6;
+    if (h->last) {
+        area a = area_at(h, h->current);
+        uint32_t last = place_of(&a, h->last), at = place_of(&a, h->at);
+        if (!h->at || last >= at || (next_of(&a, last, LIVE) == last && next_of(&a, last + 1, BOUNDARIES) < at))
+            return false;
     }
     *which = 5;
     return count == h->chunk_count && bytes == h->chunk_bytes;

@@ -11,7 +11,8 @@
  * Sizes are rounded up to multiples of the unit: 16 bytes, or what the context's block size hint makes it, so that what one block leaves fits the next.
  *
  * Owner: who has the context current; free, size and is_live also any thread that holds the block, start and was_block any.
- * Cost: malloc a dozen instructions, or a search (at most CA_CHUNKED_LOOKS chunks, 64 words each or fewer, before a new chunk is taken); free one atomic operation, two more from another thread.
+ * Cost: malloc a dozen instructions, or a search (at most CA_CHUNKED_LOOKS chunks, 64 words each or fewer, before a new chunk is taken); free one atomic operation, two more from another thread,
+ * none for the block cut last, which the run in use gets back.
  */
 #ifndef CA_HEAP_CHUNKED_H
 #define CA_HEAP_CHUNKED_H
@@ -27,11 +28,12 @@ enum {
 /* [K1] every granule below an area's highest block, but for the run in use, belongs to a block whose boundary is set: born, and if dead, died
  * [K2] in [at, end) no bit is set, except that at `at` there may be a dead boundary
  * [K3] a died bit is set only where the born bit is, or while one of them changes
- * [K4] no dead run of an area is longer than its `state` (or piece_most) says, but for what `remote` tells of */
+ * [K4] no dead run of an area is longer than its `state` (or piece_most) says, but for what `remote` tells of
+ * [K5] a live block that starts at `last` ends at `at` */
 typedef struct ca_chunked {
     char *at, *end;       /* the run in use; NULL: none */
+    char *last;           /* the newest block cut from it, which ends at `at`; NULL: none, or taken back */
     char *start;          /* of the area (chunk or piece) it lies in, or the last one did */
-    size_t area_bytes;    /* of that; 0: it is gone */
     ca_live_word *words;  /* that area's */
     char *piece;          /* the first piece, NULL: none */
     char *piece_high;     /* no block in it was ever higher */
@@ -42,6 +44,8 @@ typedef struct ca_chunked {
     uint32_t cursor, cursor_place; /* area and granule where the next search begins */
     uint32_t failed;      /* granules: a search for as many found nothing, and nothing was freed since */
     uint32_t unit;        /* bytes, a multiple of CA_GRANULE */
+    uint32_t area_bytes;  /* of the area that begins at `start`; 0: it is gone */
+    uint32_t retreats;    /* counts twice for each block that is taken back: odd meanwhile, as in heap/bump.h */
     uint64_t chunk_bytes; /* in all chunks */
     uint64_t blocks;      /* handed out, less what the owner freed; less `freed`: live */
     uint64_t freed;       /* by other threads */
@@ -68,8 +72,30 @@ CA_INLINE void *ca_chunked_quick(ca_chunked *h, size_t size)
     if (CA_UNLIKELY(CA_LOAD(&w->died) >> g % 64 & 1)) /* others may be setting bits beside it */
         __atomic_fetch_and(&w->died, ~(1ULL << g % 64), __ATOMIC_RELAXED);
     CA_STORE_RELEASE(&h->at, p + size);
+    h->last = p;
     CA_STORE(&h->blocks, h->blocks + 1);
     return p;
+}
+
+/* No block of the area was ever higher than its mark, which others read. */
+CA_INLINE void ca_chunked_high_raise(ca_chunked *h, uint32_t number, char *end)
+{
+    char **high = number ? &ca_chunk_at(number)->used_end : &h->piece_high;
+    if (end > *high)
+        CA_STORE(high, end);
+}
+
+/* The block cut last is part of the run in use again, as if it had not been cut. Its start bit is `bit` of `w`. */
+CA_INLINE void ca_chunked_take_back(ca_chunked *h, ca_live_word *w, uint64_t bit)
+{
+    char *p = h->last;
+    ca_chunked_high_raise(h, h->current, h->at);
+    h->last = NULL;
+    CA_STORE(&h->blocks, h->blocks - 1);
+    CA_STORE(&h->retreats, h->retreats + 1);
+    CA_STORE_RELEASE(&h->at, p);
+    CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~bit);
+    CA_STORE_RELEASE(&h->retreats, h->retreats + 1);
 }
 
 /* By the owner, in the area of the run in use. false: not done; ask ca_chunked_free, which knows more. */
@@ -80,7 +106,13 @@ CA_INLINE bool ca_chunked_free_quick(ca_chunked *h, const void *p)
         return false;
     ca_live_word *w = &h->words[offset / CA_GRANULE / 64];
     uint64_t bit = 1ULL << offset / CA_GRANULE % 64;
-    if (!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
+    if (!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit))
+        return false;
+    if (p == h->last) {
+        ca_chunked_take_back(h, w, bit);
+        return true;
+    }
+    if (__atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
         return false;
     *(h->current ? &ca_chunk_at(h->current)->state : &h->piece_most) = UINT32_MAX;
     h->failed = UINT32_MAX;
@@ -88,7 +120,7 @@ CA_INLINE bool ca_chunked_free_quick(ca_chunked *h, const void *p)
     return true;
 }
 
-/* The same in any chunk. context: the number of the heap's. */
+/* That, and the same in any chunk. context: the number of the heap's. Not inline: beside the code of short contexts it makes theirs slower. */
 bool ca_chunked_free_own(ca_chunked *h, uint32_t context, void *p);
 
 /* What sizes are rounded up to: block_size is a hint, 0: none. */
@@ -113,7 +145,7 @@ bool ca_chunked_walk(const ca_chunked *h, ca_area_fn *fn, void *argument);
 void ca_chunked_drop(ca_chunked *h, ca_account *account, uint32_t dead, bool keep);
 void ca_chunked_retire(ca_chunked *h, ca_account *account, uint32_t dead);
 
-/* [K1] … [K4]; the owner, no other thread freeing. */
+/* [K1] … [K5]; the owner, no other thread freeing. */
 bool ca_chunked_is_valid(const ca_chunked *h, int *which);
 
 #endif

@@ -49,13 +49,13 @@ typedef struct ca_context {
     struct ca_context *parent, *child, *next, *prev; /* the tree: guarded by its lock */
     struct ca_context *warm; /* the next one that waits for its next use */
     uint32_t callbacks;    /* records, newest first */
+    uint32_t notes;        /* of a profile: its blocks there (front/profile.h) */
     void (*on_pressure)(void *context, size_t used, void *argument);
     void *argument;
     uint64_t huge_count, huge_bytes;
     struct ca_context *next_of_all;
     uint64_t grown, shrunk; /* resizes in place */
     struct ca_context *sweep; /* the child where the next look for adopted ones without blocks begins; NULL: the first. Guarded by the tree's lock */
-    uint32_t notes;        /* of a profile: its blocks there (front/profile.h) */
     struct ca_save_record *saves; /* savepoints, newest first, see heap/save.h */
     uint32_t frozen;        /* guarded by the lock */
     char name[CA_CONTEXT_NAME];

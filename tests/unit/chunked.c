@@ -255,6 +255,75 @@ static void freed_neighbours_are_one_run(void **state)
     model_free(m);
 }
 
+/* Over and over, in the piece and in chunks: nothing is searched for, nothing is used up. */
+static void the_block_cut_last_is_taken_back(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {16, 100, 1024, 5000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        model *m = model_create(1, 0);
+        char *before = ca_chunked_alloc(&m->heap, &m->account, NUMBER, sizes[i], CA_GRANULE);
+        char *p = ca_chunked_alloc(&m->heap, &m->account, NUMBER, sizes[i], CA_GRANULE);
+        uint64_t used = m->account.used;
+        for (int again = 0; again < 1000; again++) {
+            assert_true(ca_chunked_free_quick(&m->heap, p));
+            assert_ptr_equal(m->heap.at, p);
+            assert_false(ca_chunked_is_live(&m->heap, p));
+            assert_false(ca_chunked_free_quick(&m->heap, p)); /* twice */
+            assert_true(ca_chunked_was_block(&m->heap, p));
+            assert_int_equal(ca_chunked_size(&m->heap, before), ca_chunked_round(&m->heap, sizes[i]));
+            assert_ptr_equal(ca_chunked_quick(&m->heap, sizes[i]), p);
+        }
+        assert_int_equal(m->account.used, used);
+        int which;
+        assert_true(ca_chunked_is_valid(&m->heap, &which));
+        m->count = 0;
+        model_free(m);
+    }
+}
+
+typedef struct reader {
+    const ca_chunked *heap;
+    const void *p;
+    size_t size;
+    uint32_t go_on;
+    size_t reads;
+} reader;
+
+static void *read_size(void *argument)
+{
+    reader *r = argument;
+    while (CA_LOAD(&r->go_on)) {
+        if (ca_chunked_size(r->heap, r->p) != r->size)
+            return NULL;
+        r->reads++;
+    }
+    return r;
+}
+
+/* What comes after the block comes and goes, and the block's size stays what it is, whoever asks. */
+static void a_size_holds_while_the_owner_takes_back(void **state)
+{
+    (void)state;
+    model *m = model_create(1, 0);
+    reader r = {.heap = &m->heap, .size = 112, .go_on = 1};
+    r.p = ca_chunked_alloc(&m->heap, &m->account, NUMBER, r.size, CA_GRANULE);
+    char *behind = ca_chunked_alloc(&m->heap, &m->account, NUMBER, 48, CA_GRANULE);
+    pthread_t thread;
+    void *result;
+    assert_int_equal(pthread_create(&thread, NULL, read_size, &r), 0);
+    for (int i = 0; i < 1000000; i++) {
+        assert_true(ca_chunked_free_quick(&m->heap, behind));
+        assert_ptr_equal(ca_chunked_quick(&m->heap, 48), behind);
+    }
+    CA_STORE(&r.go_on, 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, &r);
+    assert_true(r.reads > 0);
+    m->count = 0;
+    model_free(m);
+}
+
 /* --- frees by another thread -------------------------------------------------------------------------------------- */
 
 typedef struct batch {
@@ -376,6 +445,8 @@ int main(void)
         cmocka_unit_test(a_limit_stops_it_and_nothing_is_lost),
         cmocka_unit_test(what_is_freed_is_used_again),
         cmocka_unit_test(freed_neighbours_are_one_run),
+        cmocka_unit_test(the_block_cut_last_is_taken_back),
+        cmocka_unit_test(a_size_holds_while_the_owner_takes_back),
         cmocka_unit_test(random_work_against_the_model),
         cmocka_unit_test(another_thread_frees_while_the_owner_works),
     };

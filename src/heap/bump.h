@@ -100,7 +100,7 @@ const void *ca_bump_start(const ca_bump *bump, const void *p);
 size_t ca_bump_size(const ca_bump *bump, const void *p);
 /* The chunk of that number, 0: the piece, as it is seen from any thread. false: nothing in it is live, as far as can be known. */
 bool ca_bump_area(const ca_bump *bump, uint32_t number, ca_area *a);
-/* Calls fn for the live blocks until it says false; whether it never did. Any thread: exact while the owner takes and leaves no chunk, and harmless always. */
+/* Calls fn for the live blocks until it says false; whether it never did. Any thread: exact while the owner neither allocates nor frees, and harmless always. */
 bool ca_bump_walk(const ca_bump *bump, ca_area_fn *fn, void *argument);
 /* Live blocks. Acquire: 0, and what others did with their blocks came before. */
 CA_INLINE uint64_t ca_bump_live(const ca_bump *bump)

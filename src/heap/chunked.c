@@ -371,15 +371,18 @@ bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
     return true;
 }
 
-bool ca_chunked_free_own(ca_chunked *h, uint32_t context, void *p)
+CA_NOINLINE static bool free_elsewhere(ca_chunked *h, uint32_t context, void *p)
 {
-    if (CA_LIKELY(ca_chunked_free_quick(h, p)))
-        return true;
     ca_granule g = ca_region_granule(p);
     if (g == UINT64_MAX || (uintptr_t)p % CA_GRANULE)
         return false;
     const ca_page_entry *e = &ca_region.entries[ca_granule_page(g)];
     return CA_LOAD(&e->tag) == CA_TAG_BUMP && CA_LOAD(&ca_chunk_at(CA_LOAD(&e->number))->context) == context && ca_chunked_free(h, p, true);
+}
+
+bool ca_chunked_free_own(ca_chunked *h, uint32_t context, void *p)
+{
+    return CA_LIKELY(ca_chunked_free_quick(h, p)) || free_elsewhere(h, context, p);
 }
 
 static void shrink(ca_chunked *h, const area *a, char *p, size_t size)

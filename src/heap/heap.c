@@ -651,10 +651,10 @@ void ca_heap_drop_caches(ca_heap *heap)
 /* All slabs' records go back, and all pages' entries say who is dead. Neither blocks nor slabs are looked at: all that is cold by now. */
 static void extents_drop(ca_heap *heap, uint32_t dead)
 {
-    if (heap->slabs.first)
-        ca_pool_give_list(&ca_region.slabs, heap->slabs.first, heap->slabs.last);
     for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
         ca_page_entries_set(page, ca_region_run_pages(page), 0, dead);
+    if (heap->slabs.first) /* when no entry names them any more */
+        ca_pool_give_list(&ca_region.slabs, heap->slabs.first, heap->slabs.last);
     if (ca_heap_setting.check)
         CA_STORE(&ca_heap_dropped_any, true);
     ca_pages_drop(heap);
@@ -763,8 +763,12 @@ void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage)
     usage->extent_bytes += CA_LOAD(&heap->extent_pages) * CA_PAGE;
 }
 
-/* [S1] to [S4]; pages[class]: in slabs of the class. */
-static bool slabs_are_valid(const ca_heap *heap, uint32_t *pages, int *which)
+typedef struct class_sums {
+    uint32_t pages, out; /* in slabs of the class; objects out of them */
+} class_sums;
+
+/* [S1] to [S4]; adds up the slabs of each class. */
+static bool slabs_are_valid(const ca_heap *heap, class_sums *sums, int *which)
 {
     uint32_t last = 0, partial = 0;
     for (uint32_t s = heap->slabs.first; s; last = s, s = ca_slab_at(s)->next) {
@@ -778,7 +782,8 @@ static bool slabs_are_valid(const ca_heap *heap, uint32_t *pages, int *which)
         *which = 5;
         if (slab->prev != last)
             return false;
-        pages[slab->class] += slab->pages;
+        sums[slab->class].pages += slab->pages;
+        sums[slab->class].out += slab->objects - slab->free;
         partial += slab->free > 0;
     }
     if (heap->slabs.last != last)
@@ -786,7 +791,7 @@ static bool slabs_are_valid(const ca_heap *heap, uint32_t *pages, int *which)
     *which = 2;
     for (unsigned class = 0; class < CA_CLASSES; class++)
         for (uint32_t s = heap->class_bins[class].partial; s; s = ca_slab_at(s)->next_partial, partial--)
-            if (!ca_slab_at(s)->free || ca_slab_at(s)->class != class)
+            if (!partial || !ca_slab_at(s)->free || ca_slab_at(s)->class != class)
                 return false;
     return !partial;
 }
@@ -794,13 +799,17 @@ static bool slabs_are_valid(const ca_heap *heap, uint32_t *pages, int *which)
 /* [H3], [H4], [S1] … [S4], [C1], [T1] … [T6]. */
 bool ca_heap_is_valid(ca_heap *heap, int *which)
 {
-    uint32_t pages[CA_CLASSES] = {0};
-    if (!slabs_are_valid(heap, pages, which))
+    class_sums sums[CA_CLASSES] = {{0, 0}};
+    if (!slabs_are_valid(heap, sums, which))
         return false;
     for (unsigned class = 0; class < CA_CLASSES; class++) {
         const ca_cache *cache = &heap->caches[class];
-        *which = cache->top > cache->limit ? 100 : 101;
-        if (cache->top > cache->limit || pages[class] != heap->class_bins[class].pages)
+        const ca_bin *bin = &heap->class_bins[class];
+        *which = 100;
+        if (cache->top > cache->limit)
+            return false;
+        *which = 101;
+        if (sums[class].pages != bin->pages || sums[class].out != bin->out)
             return false;
     }
     *which = 4;

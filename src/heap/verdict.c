@@ -110,11 +110,11 @@ void ca_verdict(const char *function, const void *p, ca_granule g)
             pronounce_dead(function, p);
         pronounce(function, p, "never allocated");
     }
-    if (!tag && entry->number & CA_DEAD)
-        pronounce_dropped(function, p, entry->number & ~CA_DEAD);
-    const void *around = large_around(page);
+    const void *around = large_around(page); /* first: of a large block's pages only the first says so, the others may say what was there before */
     if (around && around != p)
         pronounce_interior(function, p, around);
+    if (!tag && entry->number & CA_DEAD)
+        pronounce_dropped(function, p, entry->number & ~CA_DEAD);
     /* A page that held a block keeps its number, see slab_release and ca_large_free. */
     if (around || entry->number)
         pronounce_dead(function, p);

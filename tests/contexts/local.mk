@@ -118,7 +118,10 @@ verdict_programs = \
 	tests/contexts/verdicts/freed_context_usable_size \
 	tests/contexts/verdicts/interior_long \
 	tests/contexts/verdicts/interior_short \
+	tests/contexts/verdicts/interior_where_a_context_was \
 	tests/contexts/verdicts/rollback_does_not_revive
+tests_contexts_verdicts_interior_where_a_context_was_SOURCES = tests/contexts/verdicts/interior_where_a_context_was.c $(verdict_headers)
+tests_contexts_verdicts_interior_where_a_context_was_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_after_reset_medium_SOURCES = tests/contexts/verdicts/after_reset_medium.c $(verdict_headers)
 tests_contexts_verdicts_after_reset_medium_LDADD = $(verdict_ldadd)
 tests_contexts_verdicts_double_free_medium_SOURCES = tests/contexts/verdicts/double_free_medium.c $(verdict_headers)

@@ -465,6 +465,9 @@ static void the_audit_sees_what_is_broken(void **state)
     heap->class_bins[slab->class].partial = 0; /* [S2] */
     assert_false(ca_heap_is_valid(heap, &which));
     heap->class_bins[slab->class].partial = number;
+    heap->class_bins[slab->class].out++; /* [H3] */
+    assert_false(ca_heap_is_valid(heap, &which));
+    heap->class_bins[slab->class].out--;
     heap->slabs.first = 0; /* [S4] */
     assert_false(ca_heap_is_valid(heap, &which));
     heap->slabs.first = number;

@@ -34,7 +34,7 @@ typedef struct ca_bump {
     ca_live_word starts[CA_PIECE_WORDS]; /* of the piece */
     ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
     uint32_t marks;         /* records, newest first */
-    uint32_t retreats;      /* counts twice for each block that is taken back: odd meanwhile, see ca_bump_size */
+    uint32_t retreats;      /* see ca_chunk_retreat */
 } ca_bump;
 
 /* In what is left of the chunk in use; NULL: ask ca_bump_alloc. */
@@ -59,10 +59,7 @@ CA_INLINE void ca_bump_take_back(ca_bump *bump, void *p, ca_live_word *w, uint64
     bump->high = bump->at > bump->high ? bump->at : bump->high;
     bump->last = NULL;
     CA_STORE(&bump->blocks, bump->blocks - 1);
-    CA_STORE(&bump->retreats, bump->retreats + 1);
-    CA_STORE_RELEASE(&bump->at, p);
-    CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~bit);
-    CA_STORE_RELEASE(&bump->retreats, bump->retreats + 1);
+    ca_chunk_retreat(&bump->at, p, w, bit, &bump->retreats);
 }
 
 /* By the owner, in the chunk or piece in use. false: not done; ask ca_bump_free, which knows more. */

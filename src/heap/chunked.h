@@ -45,7 +45,7 @@ typedef struct ca_chunked {
     uint32_t failed;      /* granules: a search for as many found nothing, and nothing was freed since */
     uint32_t unit;        /* bytes, a multiple of CA_GRANULE */
     uint32_t area_bytes;  /* of the area that begins at `start`; 0: it is gone */
-    uint32_t retreats;    /* counts twice for each block that is taken back: odd meanwhile, as in heap/bump.h */
+    uint32_t retreats;    /* see ca_chunk_retreat */
     uint64_t chunk_bytes; /* in all chunks */
     uint64_t blocks;      /* handed out, less what the owner freed; less `freed`: live */
     uint64_t freed;       /* by other threads */
@@ -92,10 +92,7 @@ CA_INLINE void ca_chunked_take_back(ca_chunked *h, ca_live_word *w, uint64_t bit
     ca_chunked_high_raise(h, h->current, h->at);
     h->last = NULL;
     CA_STORE(&h->blocks, h->blocks - 1);
-    CA_STORE(&h->retreats, h->retreats + 1);
-    CA_STORE_RELEASE(&h->at, p);
-    CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~bit);
-    CA_STORE_RELEASE(&h->retreats, h->retreats + 1);
+    ca_chunk_retreat(&h->at, p, w, bit, &h->retreats);
 }
 
 /* By the owner, in the area of the run in use. false: not done; ask ca_chunked_free, which knows more. */

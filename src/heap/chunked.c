@@ -568,10 +568,12 @@ bool ca_chunked_is_valid(const ca_chunked *h, int *which)
         bytes += ca_chunk_bytes(ca_chunk_at(number));
     }
     *which = 6;
+    if (h->last && !h->at)
+        return false;
     if (h->last) {
         area a = area_at(h, h->current);
         uint32_t last = place_of(&a, h->last), at = place_of(&a, h->at);
-        if (!h->at || last >= at || (next_of(&a, last, LIVE) == last && next_of(&a, last + 1, BOUNDARIES) < at))
+        if (last >= at || (next_of(&a, last, LIVE) == last && next_of(&a, last + 1, BOUNDARIES) < at))
             return false;
     }
     *which = 5;

@@ -43,10 +43,10 @@ void *ca_next_realloc(void *p, size_t size);
 size_t ca_next_usable(const void *p);
 
 /* Once, before the first context: see preload/loader.c. */
-extern bool ca_face_begun;
+CA_EXTERN bool ca_face_begun;
 void ca_face_begin(void);
 /* From now on what the C library allocates is global, whatever is current: see preload/libc.c. */
-extern bool ca_face_libc_is_led;
+CA_EXTERN bool ca_face_libc_is_led;
 
 /* malloc for the other faces: sets errno. */
 void *ca_face_allocate(size_t size);

@@ -16,6 +16,8 @@
 #define CA_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define CA_COLD __attribute__((noinline, cold))
 #define CA_NOINLINE __attribute__((noinline))
+/* A variable of another file of the library. Without it code for shared objects asks the global offset table where it lies. */
+#define CA_EXTERN extern __attribute__((visibility("hidden")))
 #define CA_INLINE static inline __attribute__((always_inline))
 #define CA_ALIGNED(n) __attribute__((aligned(n)))
 #define CA_LINE 64
@@ -45,6 +47,19 @@ CA_INLINE uint64_t ca_pages_for(size_t bytes) { return (bytes + CA_PAGE - 1) >> 
 /* Relaxed accesses: words that other threads may read at any time (statistics, live bits), never torn. */
 #define CA_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define CA_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+/* As CA_LOAD, of a word that is used once: compilers make it part of the instruction that uses it, as they do not with atomic loads. For the fast path. */
+#if defined(__SANITIZE_THREAD__)
+#define CA_PEEK(p) CA_LOAD(p)
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CA_PEEK(p) CA_LOAD(p)
+#endif
+#endif
+#ifndef CA_PEEK
+#define CA_PEEK(p) (*(p))
+#endif
+/* The same value, of which the compiler knows nothing: what it computes of it is computed here, and no register is kept for it from before. */
+#define CA_ANEW(value) __extension__({ __typeof__(value) anew_ = (value); __asm__("" : "+r"(anew_)); anew_; })
 #define CA_LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define CA_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 /* In a loop that waits: the processor's hint, where it has one. */

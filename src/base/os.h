@@ -127,7 +127,7 @@ int ca_os_process(void); /* its number */
 
 /* How often the kernel refused, by call. */
 enum ca_os_call { CA_OS_RESERVE, CA_OS_COMMIT, CA_OS_PURGE, CA_OS_RENEW, CA_OS_MOVE, CA_OS_CALLS };
-extern const char *const ca_os_call_names[CA_OS_CALLS];
+CA_EXTERN const char *const ca_os_call_names[CA_OS_CALLS];
 uint64_t ca_os_refusals(enum ca_os_call call);
 
 /* The page of `p` can be read. Costs a system call. */

@@ -19,18 +19,13 @@
 #include "heap/context.h"
 #include "heap/live.h"
 
-CA_INLINE ca_cache *ca_fast_cache(ca_target *target, size_t offset)
-{
-    return (ca_cache *)(void *)((char *)ca_heap_of(target)->caches + offset);
-}
-
 /* Code that allocates for itself what outlives the context that happens to be current: it never gets it from one.
  * The dynamic loader: threads' tables, descriptions of libraries, thread-local variables made on first use.
  * _IO_file_doallocate: the buffers of stdio's streams, which are made on the first use of stdout, say; of CA_STDIO_LEAST bytes or more.
  *
  * Both call through pointers of their own. Where these can be made to lead elsewhere (preload/loader.c, preload/libc.c; ca_heap_setting.trusted_end), contexts' blocks come from the same
  * paths as everybody's; where not, they come from ca_fast_context_malloc, which looks at the caller: all of them, or with the loader's alone led elsewhere those that may be a stream's. */
-extern struct ca_outsiders {
+CA_EXTERN struct ca_outsiders {
     uintptr_t loader, stdio;
     size_t loader_bytes;
 } ca_outsiders;
@@ -54,15 +49,16 @@ CA_INLINE bool ca_is_outsider(const void *caller)
 /* size <= CA_FAST_MAX */
 CA_INLINE ca_cache *ca_fast_cache_for(ca_target *target, size_t size)
 {
-    return ca_fast_cache(target, ca_heap_of(target)->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
+    ca_heap *heap = ca_heap_of(target);
+    return ca_heap_cache(heap, heap->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
 }
 
 /* NULL: empty. */
 CA_INLINE void *ca_fast_pop(ca_cache *cache, bool checked)
 {
-    void **top = cache->top, *p = *top;
+    void **top = cache->top, *p = *top--; /* here and not below: then p need not be moved into the register that it is returned in */
     if (CA_LIKELY(p != NULL)) {
-        CA_STORE(&cache->top, top - 1);
+        CA_STORE(&cache->top, top);
         if (checked)
             ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT); /* never in a further range: see extent_take */
     }
@@ -160,37 +156,21 @@ CA_INLINE uint32_t ca_fast_tag(ca_granule g)
     return CA_LOAD(&ca_region.entries[g >> (CA_PAGE_SHIFT - CA_GRANULE_SHIFT)].tag);
 }
 
-/* false: not from here; ask ca_front_free. Nothing has changed then. ca_heap_put_full is for a full magazine. */
+/* false: not from here; ask ca_front_free. Nothing has changed then. */
 CA_INLINE bool ca_fast_free(void *p)
 {
     ca_granule g = ca_fast_granule(p);
-    if (CA_UNLIKELY(g >= CA_LOAD(&ca_region.granules)))
+    if (CA_UNLIKELY(g >= CA_PEEK(&ca_region.granules)))
         return false;
     ca_target *target = ca_current;
     uint32_t x = ca_fast_tag(g) ^ target->free_tag;
     if (CA_LIKELY(x < CA_TAG_CACHES)) {
-        ca_cache *cache = ca_fast_cache(target, x);
-        void **top = cache->top;
-        if (CA_UNLIKELY(top == cache->limit)) {
-            ca_heap_put_full(ca_heap_of(target), cache, p);
-            return true;
-        }
-        top[1] = p;
-        CA_STORE(&cache->top, top + 1);
+        ca_heap_put_later(p, ca_heap_of(target), x);
         return true;
     }
     x ^= CA_TAG_CHECKED;
-    if (CA_LIKELY(x < CA_TAG_CACHES)) {
-        ca_cache *cache = ca_fast_cache(target, x);
-        if (CA_UNLIKELY(!ca_live_clear(g)))
-            return false;
-        void **top = cache->top;
-        if (CA_UNLIKELY(top == cache->limit)) {
-            ca_heap_put_full(ca_heap_of(target), cache, p);
-            return true;
-        }
-        top[1] = p;
-        CA_STORE(&cache->top, top + 1);
+    if (CA_LIKELY(x < CA_TAG_CACHES) && CA_LIKELY(ca_live_clear(ca_fast_granule(CA_ANEW(p))))) {
+        ca_heap_put(p, ca_heap_of(target), x);
         return true;
     }
     return false;

@@ -361,7 +361,7 @@ static void own_free(ca_heap *heap, const block *b, void *p)
         (void)ca_live_clear(b->g);
     uint32_t x = b->tag ^ heap->tag;
     if (x < CA_TAG_CACHES)
-        ca_heap_put(heap, x, p);
+        ca_heap_put(p, heap, x);
     else
         ca_large_free(heap, ca_granule_page(b->g));
 }

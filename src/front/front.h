@@ -63,15 +63,15 @@ bool ca_front_trim(void);
 /* check=full with the option trace: the number of the stack that allocated a live block; 0: unknown. */
 uint32_t ca_front_stack_of(const void *p);
 /* Frees of pointers that are not ours, which went to the next allocator. */
-extern uint64_t ca_front_foreign;
+CA_EXTERN uint64_t ca_front_foreign;
 
 /* --- threads and start (front/thread.c) --- */
 
 /* The heap that malloc takes from in this thread: its own, or the context it switched to. */
-extern __thread ca_target *ca_current __attribute__((tls_model("initial-exec")));
+CA_EXTERN __thread ca_target *ca_current __attribute__((tls_model("initial-exec")));
 
 /* The thread's own heap. NULL: none yet, or not any more. */
-extern __thread ca_heap *ca_home __attribute__((tls_model("initial-exec")));
+CA_EXTERN __thread ca_heap *ca_home __attribute__((tls_model("initial-exec")));
 /* The same, attached on first use. NULL: there is no memory, or the thread has passed its teardown. */
 ca_heap *ca_thread_home(void);
 /* A heap for one call of a thread that has passed its teardown; to be given back by ca_thread_return. */

@@ -20,7 +20,7 @@ enum { CA_FULL_TRAILER = 16 }; /* bytes more that a block takes at least */
 /* A raw block of `usable` bytes becomes one of `size`. fresh: what it holds was not handed out before its context dropped it. Returns p. */
 void *ca_full_dress(void *p, size_t usable, size_t size, bool look);
 /* Whether ca_full_dress also notes who allocates (option trace). */
-extern bool ca_full_traces;
+CA_EXTERN bool ca_full_traces;
 /* The size it was made with, of a block that may just be freed by others: nothing is complained of. */
 size_t ca_full_peek(const void *p, size_t usable);
 /* The number of the stack that allocated it, see front/stack.h; 0: unknown. */

@@ -5,7 +5,7 @@
 #include "base/options.h"
 #include "heap/heap.h"
 
-extern ca_options ca_process_options;
+CA_EXTERN ca_options ca_process_options;
 
 /* Once, on the first call of any thread; cheap after it. false: no address space to be had. */
 bool ca_process_start(void);

@@ -18,9 +18,9 @@ typedef struct ca_account {
     uint32_t refused;    /* a part of the request that is being served was: see ca_account_end_request */
 } ca_account;
 
-extern ca_account ca_account_process;
+CA_EXTERN ca_account ca_account_process;
 /* Some account was pressed once: from then on they are looked at. */
-extern bool ca_account_pressed_any;
+CA_EXTERN bool ca_account_pressed_any;
 
 /* false: a hard limit, this one's or a parent's, is in the way; nothing is charged. */
 bool ca_account_charge(ca_account *account, uint64_t bytes);

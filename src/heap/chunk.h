@@ -54,7 +54,7 @@ CA_INLINE uint32_t ca_chunk_of(const void *p)
 void ca_chunk_share(ca_zone *zone);
 bool ca_chunk_is_shared(const ca_zone *zone);
 /* Those chunks that are runs of the region. */
-extern ca_run_list ca_chunk_runs;
+CA_EXTERN ca_run_list ca_chunk_runs;
 
 /* A chunk, its live words zero, charged to the account. zone: NULL: the first. bytes: whole pages. 0: no memory, or the account refuses. */
 uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uint64_t bytes);

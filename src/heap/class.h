@@ -36,9 +36,9 @@ typedef struct ca_class {
     uint8_t colors;      /* objects that begin in the first page of a slab, and in the first word of its bits */
 } ca_class;
 
-extern const ca_class ca_classes[CA_CLASSES];
+CA_EXTERN const ca_class ca_classes[CA_CLASSES];
 /* Class of (size + 15) / 16 for sizes up to CA_FAST_MAX. */
-extern const uint8_t ca_class_table[CA_FAST_MAX / CA_GRANULE + 1];
+CA_EXTERN const uint8_t ca_class_table[CA_FAST_MAX / CA_GRANULE + 1];
 
 /* size <= CA_SMALL_MAX */
 CA_INLINE unsigned ca_class_of(size_t size)

@@ -361,7 +361,7 @@ static bool side_step(ca_heap *heap, uint32_t most)
             habit_forget(heap, class);
         habit->low = bin->depot_count & 31U;
         heap->busy_classes &= ~(1ULL << class);
-        heap->idle_hand = (uint16_t)(class + 1 < CA_CLASSES ? class + 1 : 0);
+        heap->idle_hand = (uint8_t)(class + 1 < CA_CLASSES ? class + 1 : 0);
     }
     return false;
 }
@@ -386,6 +386,12 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
     }
     CA_STORE(&bin->out, bin->out + taken);
     return taken;
+}
+
+static void freed_forget(ca_heap *heap)
+{
+    CA_STORE(&heap->freed, NULL);
+    CA_STORE(&heap->freed_x, (uint32_t)CA_TAG_CACHES);
 }
 
 /* --- malloc and free behind the loaded magazine ---------------------------------------------------------- */
@@ -482,14 +488,10 @@ void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size)
     return class < CA_CLASSES ? class_alloc(heap, class) : ca_large_alloc(heap, size, align, &zero);
 }
 
-static void cache_push(ca_cache *cache, void *p)
+void ca_heap_put_full(void *p, ca_heap *heap, ca_cache *cache)
 {
-    cache->top[1] = p;
-    CA_STORE(&cache->top, cache->top + 1);
-}
-
-void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
-{
+    if (!p) /* none waited, and the cache is the last one, which is nobody's */
+        return;
     unsigned class = (unsigned)(cache - heap->caches);
     ca_bin *bin = &heap->class_bins[class];
     uint32_t empty = 0;
@@ -510,16 +512,8 @@ void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p)
         ca_heap_return(heap, class, &p, 1);
         return;
     }
-    cache_push(cache, p);
-}
-
-void ca_heap_put(ca_heap *heap, uint32_t x, void *p)
-{
-    ca_cache *cache = &heap->caches[x >> CA_TAG_CLASS_SHIFT];
-    if (cache->top == cache->limit)
-        ca_heap_put_full(heap, cache, p);
-    else
-        cache_push(cache, p);
+    cache->top[1] = p;
+    CA_STORE(&cache->top, cache->top + 1);
 }
 
 /* --- the heap as a whole ------------------------------------------------------------------------------------ */
@@ -551,13 +545,16 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     ca_heap *heap = ca_heap_at(number);
     CA_ASSERT(number + 1 < 1U << CA_HEAP_NUMBER_BITS); /* ca_target_none has the last one */
     bool known = heap->tag != 0;
-    /* From `state` to `inbox` is what other threads may be looking at, if it was a heap before. */
+    /* `state`, and from `inbox` to `next`, is what other threads may be looking at, if it was a heap before. */
     memset(heap, 0, offsetof(ca_heap, state));
+    memset(heap->caches, 0, offsetof(ca_heap, inbox) - offsetof(ca_heap, caches));
     memset(&heap->next, 0, sizeof *heap - offsetof(ca_heap, next));
     heap->tag = number << CA_TAG_HEAP_SHIFT;
     target_init(heap, kind, context);
     for (unsigned i = 0; i <= CA_FAST_MAX / CA_GRANULE; i++)
         heap->cache_offset[i] = (uint16_t)(ca_class_table[i] * sizeof(ca_cache));
+    heap->caches[CA_CLASSES] = (ca_cache){no_slot, no_slot};
+    freed_forget(heap);
     caches_init(heap, UINT64_MAX >> (64 - CA_CLASSES));
     ca_tlsf_init(&heap->pages, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, heap->page_bins,
                  heap->page_second, CA_HEAP_LEVELS);
@@ -609,6 +606,11 @@ void ca_heap_uncheck(ca_heap *heap)
 
 void ca_heap_flush(ca_heap *heap)
 {
+    void *freed = heap->freed;
+    unsigned freed_class = heap->freed_x >> CA_TAG_CLASS_SHIFT;
+    freed_forget(heap);
+    if (freed)
+        ca_heap_return(heap, freed_class, &freed, 1);
     if (heap->held)
         ca_pages_let_go(heap);
     for (unsigned class = 0; class < CA_CLASSES; class++) {
@@ -644,6 +646,7 @@ void ca_heap_drop_caches(ca_heap *heap)
 {
     if (heap->held)
         ca_pages_let_go(heap);
+    freed_forget(heap);
     for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
         magazines_drop(heap, ca_bit_low(classes));
 }
@@ -745,6 +748,7 @@ ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class)
     uint64_t cached = CA_LOAD(&bin->depot_objects), out = CA_LOAD(&bin->out);
     if (top && top != no_slot)
         cached += (uint64_t)(top - ca_magazine_at(ca_magazine_of(top))->slot);
+    cached += CA_LOAD(&heap->freed_x) == class << CA_TAG_CLASS_SHIFT;
     cached = cached < out ? cached : out;
     return (ca_class_usage){out - cached, cached, (uint64_t)CA_LOAD(&bin->pages) * CA_PAGE};
 }
@@ -758,9 +762,9 @@ void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage)
         usage->cached_bytes += u.cached * ca_classes[class].size;
         usage->slab_bytes += u.slab_bytes;
     }
-    usage->large_bytes += CA_LOAD(&heap->large_pages) * CA_PAGE;
+    usage->large_bytes += (uint64_t)CA_LOAD(&heap->large_pages) * CA_PAGE;
     usage->large_count += CA_LOAD(&heap->large_count);
-    usage->extent_bytes += CA_LOAD(&heap->extent_pages) * CA_PAGE;
+    usage->extent_bytes += (uint64_t)CA_LOAD(&heap->extent_pages) * CA_PAGE;
 }
 
 typedef struct class_sums {
@@ -812,6 +816,9 @@ bool ca_heap_is_valid(ca_heap *heap, int *which)
         if (sums[class].pages != bin->pages || sums[class].out != bin->out)
             return false;
     }
+    *which = 102;
+    if (heap->freed ? heap->freed_x >= CA_TAG_CACHES : heap->freed_x != CA_TAG_CACHES)
+        return false;
     *which = 4;
     if (heap->held && (!ca_tlsf_is_used(&heap->pages, heap->held) || ca_region.entries[heap->pages.nodes[heap->held].offset].tag))
         return false;

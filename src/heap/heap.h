@@ -104,42 +104,46 @@ enum ca_heap_state {
  * [H4] held: used in `pages`, the tag of its page is 0 */
 typedef struct ca_heap {
     ca_target target;
+    void *freed;      /* the object that waits, see ca_heap_put_later; NULL: none */
+    uint32_t freed_x; /* its class, as the distance of its cache from the first; CA_TAG_CACHES: none */
     uint16_t cache_offset[CA_FAST_MAX / CA_GRANULE + 1]; /* of (size + 15) / 16: of the cache, from `caches` */
-    ca_cache caches[CA_CLASSES];
-
     uint32_t tag;
-    uint32_t state;      /* enum ca_heap_state */
-    uint32_t generation; /* of a context's heap: how often it was dropped. Frees on their way since then are void */
-    uint32_t next_of_all; /* in the list of all heaps */
-    uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used */
-    uint32_t next;              /* in the list of abandoned heaps */
-    ca_account *account;
-    struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
-    uint32_t warm_count[CA_WARM_KINDS];
-    uint32_t first_extent; /* pages of a context's next first extent: as many as its last life had, within limits */
-    struct ca_context *own;     /* a thread's: its CTXALLOC_THREAD */
-    uint32_t spare CA_ALIGNED(64); /* empty magazines */
-    uint32_t spare_slabs; /* slab records */
-    ca_node_batches node_batches;
-    ca_slab_list slabs; /* all of them, newest first */
-    ca_node held;      /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
-    uint32_t purge_cursor;
-    uint16_t spare_count; /* empty magazines */
-    uint16_t slow_calls;  /* counts down to the next look at the clock */
-    uint16_t idle_hand;   /* class */
-    uint16_t idle_calls;
-    ca_run_list runs;      /* the extents */
+    uint32_t state; /* enum ca_heap_state */
+    ca_cache caches[CA_CLASSES + 1]; /* the last one is empty and full: for `freed` when there is none */
+
+    ca_outbox *outboxes;   /* CA_OUTBOXES of them; NULL: a context's heap, or no memory */
     uint64_t used_classes; /* bits: a slab or a magazine was taken since the heap was made or dropped */
     uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
+    uint32_t spare;        /* empty magazines */
+    uint32_t spare_slabs;  /* slab records */
+    ca_node held;          /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
+    uint32_t purge_cursor;
+    uint32_t large_count;
+    uint8_t spare_count; /* empty magazines */
+    uint8_t slow_calls;  /* counts down to the next look at the clock */
+    uint8_t idle_hand;   /* class */
+    uint8_t idle_calls;
+
+    uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used */
+    uint32_t generation;           /* of a context's heap: how often it was dropped. Frees on their way since then are void */
+    uint32_t next_of_all;          /* in the list of all heaps */
+    uint32_t next;                 /* in the list of abandoned heaps */
+    ca_account *account;
+    struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
+    uint8_t warm_count[CA_WARM_KINDS];
+    uint8_t first_extent;   /* pages of a context's next first extent: as many as its last life had, within limits */
+    struct ca_context *own; /* a thread's: its CTXALLOC_THREAD */
+
+    ca_node_batches node_batches CA_ALIGNED(64);
+    ca_slab_list slabs; /* all of them, newest first */
+    ca_run_list runs;   /* the extents */
     ca_habit habits[CA_CLASSES];
     ca_bin class_bins[CA_CLASSES];
     ca_tlsf pages;
     ca_node page_bins[CA_HEAP_LEVELS * CA_BIN_SECOND_LEVELS];
     uint64_t page_second[CA_TLSF_WORDS(CA_HEAP_LEVELS)];
-    uint64_t extent_pages; /* in all extents */
-    uint64_t large_pages;  /* in live large blocks */
-    uint64_t large_count;
-    ca_outbox *outboxes;   /* CA_OUTBOXES of them; NULL: a context's heap, or no memory */
+    ca_page extent_pages; /* in all extents */
+    ca_page large_pages;  /* in live large blocks */
 } ca_heap;
 
 _Static_assert(sizeof(ca_heap) <= CA_HEAP_RECORD, "a heap is one record");
@@ -148,7 +152,7 @@ _Static_assert(CA_TAG_CHECKED == 1U << (CA_TAG_HEAP_SHIFT + CA_HEAP_NUMBER_BITS)
 _Static_assert(CA_CLASSES <= 64, "used_classes");
 
 /* The target of a thread that has none: every fast path turns away from it. */
-extern ca_target ca_target_none;
+CA_EXTERN ca_target ca_target_none;
 
 /* Process-wide settings of this layer; constant once heaps exist. */
 typedef struct ca_heap_settings {
@@ -160,7 +164,7 @@ typedef struct ca_heap_settings {
     uint32_t decay; /* ms */
     size_t trusted_end; /* bytes: whoever asks a context for less gets it, and need not be looked at; see front/fast.h */
 } ca_heap_settings;
-extern ca_heap_settings ca_heap_setting;
+CA_EXTERN ca_heap_settings ca_heap_setting;
 
 /* A thread's heap. zone: where its memory comes from, NULL: the first. NULL: no memory. */
 ca_heap *ca_heap_create(ca_zone *zone);
@@ -183,10 +187,16 @@ void *ca_heap_calloc(ca_heap *heap, size_t size);
 /* `align`: a power of two. */
 void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size);
 
-/* An object of the heap's own small class, already not live: into its cache. x: class << 4. */
-void ca_heap_put(ca_heap *heap, uint32_t x, void *p);
-/* The same, when it is known that the cache's magazine is full. */
-void ca_heap_put_full(ca_heap *heap, ca_cache *cache, void *p);
+/* An object of the heap's own small class, already not live: into its cache. x: class << CA_TAG_CLASS_SHIFT. */
+CA_INLINE void ca_heap_put(void *p, ca_heap *heap, uint32_t x);
+/* The same, but p waits in the heap until the next one is put, and the one that waited goes into its cache now.
+ *
+ * So the addresses of all stores are known before the entry of p's page is. Otherwise the processor, once it has seen malloc take what was just freed, holds malloc's loads of every
+ * class's cache back until it knows where free has stored. Without checks: pairs of changing sizes take two thirds of the time, random replacement nine tenths, pairs of one size
+ * a tenth more. With checks these lose as much, and there is less to be had, as the live map has its own such stores. */
+CA_INLINE void ca_heap_put_later(void *p, ca_heap *heap, uint32_t x);
+/* For both, into a cache that is full. p NULL: nothing. */
+void ca_heap_put_full(void *p, ca_heap *heap, ca_cache *cache);
 
 /* What lies in caches is nobody's: only the magazines stay. */
 void ca_heap_drop_caches(ca_heap *heap);
@@ -208,7 +218,7 @@ void ca_depot_push(ca_bin *bin, uint32_t magazine);
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count);
 
 /* Live map words of pages that were dropped with live blocks are cleared when the pages are used again. */
-extern bool ca_heap_dropped_any;
+CA_EXTERN bool ca_heap_dropped_any;
 
 /* Pages (heap/pages.c). CA_NODE_NONE: no memory. */
 CA_INLINE ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align);
@@ -281,6 +291,39 @@ CA_INLINE void ca_pages_hold(ca_heap *heap, ca_node node)
     }
     tlsf->marks[node] = ca_region_now();
     heap->held = node;
+}
+
+CA_INLINE ca_cache *ca_heap_cache(ca_heap *heap, size_t offset)
+{
+    return (ca_cache *)(void *)((char *)heap->caches + offset);
+}
+
+CA_INLINE void ca_heap_put(void *p, ca_heap *heap, uint32_t x)
+{
+    ca_cache *cache = ca_heap_cache(heap, x);
+    void **top = cache->top;
+    if (CA_UNLIKELY(top == cache->limit)) {
+        ca_heap_put_full(p, heap, cache);
+        return;
+    }
+    top[1] = p;
+    CA_STORE(&cache->top, top + 1);
+}
+
+CA_INLINE void ca_heap_put_later(void *p, ca_heap *heap, uint32_t x)
+{
+    void *before = heap->freed;
+    ca_cache *cache = ca_heap_cache(heap, heap->freed_x);
+    CA_STORE(&heap->freed_x, x);
+    void **top = cache->top;
+    if (CA_UNLIKELY(top == cache->limit)) {
+        CA_STORE(&heap->freed, p);
+        ca_heap_put_full(before, heap, cache);
+        return;
+    }
+    top[1] = before;
+    CA_STORE(&cache->top, top + 1);
+    CA_STORE(&heap->freed, p); /* last: half of what pairs of one size lose if it stands beside freed_x */
 }
 
 /* Audits; the owner, or nobody running. */

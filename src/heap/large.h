@@ -37,7 +37,7 @@ void ca_huge_drop(struct ca_context *context, uint32_t dead);
 void ca_huge_disown(struct ca_context *context);
 
 /* Those that are outside any context. */
-extern ca_run_list ca_huge_runs;
+CA_EXTERN ca_run_list ca_huge_runs;
 
 /* Huge blocks live now. */
 typedef struct ca_huge_usage {

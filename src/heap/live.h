@@ -37,7 +37,7 @@ CA_INLINE bool ca_live_clear(ca_granule g)
     uint64_t died = CA_LOAD(&w->died);
     if (CA_UNLIKELY(!((CA_LOAD(&w->born) ^ died) >> (g & 63) & 1)))
         return false;
-    CA_STORE(&w->died, died ^ 1ULL << (g & 63));
+    CA_STORE(&w->died, died ^ 1ULL << (CA_ANEW(g) & 63)); /* anew: otherwise gcc takes the low bits out of g by itself, which the processor does anyway */
     return true;
 }
 

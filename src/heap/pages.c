@@ -157,8 +157,8 @@ void ca_pages_drop(ca_heap *heap)
 {
     ca_tlsf *tlsf = &heap->pages;
     ca_region_retire_all(&heap->runs);
-    ca_account_discharge(heap->account, heap->extent_pages * CA_PAGE);
-    heap->first_extent = (uint32_t)ca_size_min(heap->extent_pages, CA_EXTENT_LEAST);
+    ca_account_discharge(heap->account, (uint64_t)heap->extent_pages * CA_PAGE);
+    heap->first_extent = (uint8_t)ca_size_min(heap->extent_pages, CA_EXTENT_LEAST);
     CA_STORE(&heap->extent_pages, 0);
     memset(heap->page_bins, 0, sizeof heap->page_bins);
     memset(heap->page_second, 0, sizeof heap->page_second);

@@ -25,7 +25,7 @@ CA_INLINE uint32_t ca_remote_generation(uint32_t tag)
 /* A block of another heap. home: the thread's own heap, whose outboxes and magazines are used; NULL: a thread without (sent at once).
  * p was live when looked at, which was after `generation` was read. */
 void ca_remote_free(ca_heap *home, uint32_t tag, uint32_t generation, void *p);
-extern uint64_t ca_remote_lost; /* blocks that could not be sent for want of memory */
+CA_EXTERN uint64_t ca_remote_lost; /* blocks that could not be sent for want of memory */
 /* Sends all that is waiting. */
 void ca_remote_flush(ca_heap *home);
 /* The owner takes in what others sent. Whether there was anything. */

@@ -65,8 +65,8 @@ void ca_stored_unlock_table(void);
 int ca_stored_sync(ca_stored *heap);
 
 /* What is mapped at p; NULL: none. Costs one load when there is no heap. */
-extern uint32_t ca_stored_mapped; /* how many places of the table were ever used */
-extern ca_stored ca_stored_table[CA_STORED_MOST];
+CA_EXTERN uint32_t ca_stored_mapped; /* how many places of the table were ever used */
+CA_EXTERN ca_stored ca_stored_table[CA_STORED_MOST];
 ca_stored *ca_stored_search(const void *p);
 CA_INLINE ca_stored *ca_stored_around(const void *p)
 {
@@ -110,7 +110,7 @@ typedef struct ca_stored_usage {
 } ca_stored_usage;
 ca_stored_usage ca_stored_get_usage(ca_stored *heap);
 
-extern const struct ca_engine ca_stored_engine;
+CA_EXTERN const struct ca_engine ca_stored_engine;
 
 /* --- between the parts -------------------------------------------------------------------------------------------- */
 

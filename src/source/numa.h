@@ -26,7 +26,7 @@ typedef struct ca_numa_state {
     ca_numa_policy process; /* of zone 0 */
     uint64_t refused;       /* calls that the kernel refused */
 } ca_numa_state;
-extern ca_numa_state ca_numa;
+CA_EXTERN ca_numa_state ca_numa;
 
 /* Reads the topology, once. The number of nodes that the process may have memory of, at least 1. */
 unsigned ca_numa_look(void);

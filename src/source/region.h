@@ -75,7 +75,7 @@ typedef struct ca_region_t {
 enum { CA_CHUNK = 4, CA_CHUNK_SHIFT = 2, CA_NODE_BATCH = 8, CA_NODE_BATCH_SHIFT = 3, CA_SLAB_RECORD = 128, CA_MAGAZINE_RECORD = 1024, CA_HEAP_RECORD = 2432, CA_OUTBOX_RECORD = 512, CA_CONTEXT_RECORD = 512, CA_CHUNK_RECORD = 32, CA_ZONE_RECORD = 2048,
        CA_HEAP_NUMBER_BITS = 21 /* of a tag */, CA_FIRST_CHUNKS = 64 };
 
-extern ca_region_t ca_region;
+CA_EXTERN ca_region_t ca_region;
 
 CA_INLINE ca_run_record *ca_run_at(uint32_t chunk)
 {

@@ -9,6 +9,6 @@
 typedef ctxalloc_source ca_source;
 
 /* Private anonymous memory of the kernel. */
-extern const ca_source ca_source_mmap;
+CA_EXTERN const ca_source ca_source_mmap;
 
 #endif

@@ -52,7 +52,7 @@ mutant_make() {
     cp -r "$srcdir/src" "$srcdir/preload" "$srcdir/include" "$work/mutant"
     chmod -R u+w "$work/mutant"
     cd "$work/mutant"
-    replace src/front/front.h 'extern __thread ca_target \*ca_current .*;' \
+    replace src/front/front.h 'CA_EXTERN __thread ca_target \*ca_current .*;' \
         '__attribute__((const)) ca_target **ca_current_at(void);\n#define ca_current (*ca_current_at())'
     replace src/front/thread.c 'TLS ca_target \*ca_current = &ca_target_none;' \
         'static TLS ca_target *word = \&ca_target_none;\n__attribute__((noinline)) ca_target **ca_current_at(void) { return \&word; }'

@@ -409,8 +409,8 @@ static size_t random_size(uint64_t *seed)
 
 static void random_operations(void **state)
 {
-    (void)state;
     static block blocks[BLOCKS];
+    face_later = *state != NULL;
     ca_heap *heap = heap_new();
     uint64_t seed = 0x9E3779B97F4A7C15ULL;
     for (int i = 0; i < OPERATIONS; i++) {
@@ -444,7 +444,35 @@ static void random_operations(void **state)
         if (blocks[i].p) {
             block_check(&blocks[i]);
             assert_true(face_free(heap, blocks[i].p));
+            blocks[i].p = NULL;
         }
+    assert_gone(heap);
+    face_later = false;
+}
+
+static void an_object_that_waits_is_free_and_is_not_lost(void **state)
+{
+    (void)state;
+    ca_heap *heap = heap_new();
+    face_later = true;
+    void *a = ca_heap_malloc(heap, 100), *b = ca_heap_malloc(heap, 3000);
+    assert_true(face_free(heap, a) && heap->freed == a && heap->busy_classes >> CA_CLASSES == 0);
+    assert_true(face_is_valid(heap) && usage_of(heap).small_count == 1 && usage_of(heap).cached_bytes >= 100);
+    assert_true(ca_heap_malloc(heap, 100) != a); /* not yet */
+    assert_true(face_free(heap, b) && heap->freed == b);
+    assert_ptr_equal(ca_heap_malloc(heap, 100), a);
+    assert_int_equal(usage_of(heap).small_count, 2);
+    ca_heap_flush(heap);
+    assert_true(!heap->freed && face_is_valid(heap) && usage_of(heap).cached_bytes == 0 && heap->class_bins[ca_class_of(3000)].out == 0);
+
+    b = ca_heap_malloc(heap, 3000);
+    assert_true(face_free(heap, b));
+    ca_heap_drop(heap, DEAD, false);
+    assert_true(!heap->freed && face_is_valid(heap) && usage_of(heap).cached_bytes == 0);
+    a = ca_heap_malloc(heap, 100);
+    assert_true(face_free(heap, a) && face_free(heap, ca_heap_malloc(heap, 200))); /* what waited before the drop comes into no cache */
+    assert_true(face_is_valid(heap));
+    face_later = false;
     assert_gone(heap);
 }
 
@@ -511,7 +539,9 @@ int main(void)
         cmocka_unit_test(a_large_class_keeps_one_at_first),
         cmocka_unit_test(a_drop_gives_back_all_records_and_says_who_is_dead),
         cmocka_unit_test(what_cannot_be_had_is_null),
+        cmocka_unit_test(an_object_that_waits_is_free_and_is_not_lost),
         cmocka_unit_test(random_operations),
+        cmocka_unit_test_prestate(random_operations, &face_later),
         cmocka_unit_test(the_audit_sees_what_is_broken),
         cmocka_unit_test(a_trim_of_all_gives_the_region_everything),
     };

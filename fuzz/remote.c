@@ -115,7 +115,7 @@ static void block_free(ca_heap *heap, void *p)
             ca_heap_put(p, heap, tag ^ heap->tag);
         else
             ca_large_free(heap, page);
-    } else {
+    } else if (!heap || !ca_remote_free_quick(heap, tag, g, p)) {
         ca_remote_free(heap, tag, ca_remote_generation(tag), p);
     }
 }

@@ -52,6 +52,8 @@ CA_EXTERN bool ca_face_libc_is_led;
 void *ca_face_allocate(size_t size);
 void *ca_face_allocate_aligned(size_t align, size_t size);
 void ca_face_release(void *p, const char *function);
+/* What ca_fast_free has left. */
+void ca_face_free_rest(void *p);
 void ca_face_release_sized(void *p, size_t size, const char *function);
 
 #endif

@@ -56,7 +56,7 @@ CA_NOINLINE static void free_slow(void *p, const char *function)
         ca_next_free(p);
 }
 
-CA_NOINLINE static void free_rest(void *p)
+void ca_face_free_rest(void *p)
 {
     free_slow(p, "free");
 }
@@ -64,7 +64,7 @@ CA_NOINLINE static void free_rest(void *p)
 CA_NOINLINE void FACE(free)(void *p)
 {
     if (CA_UNLIKELY(!ca_fast_free(p)))
-        free_rest(p);
+        ca_face_free_rest(p);
 }
 
 /* --- for the other faces --------------------------------------------------------------------------------------- */

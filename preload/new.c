@@ -84,7 +84,7 @@ static void *new_aligned_nothrow(size_t size, size_t align, const void *tag)
 CA_INLINE void delete_any(void *p)
 {
     if (CA_UNLIKELY(!ca_fast_free(p)))
-        ca_face_release(p, "free");
+        ca_face_free_rest(p);
 }
 
 #define NEW(name, ...) EXPORT void *name(__VA_ARGS__); void *name(__VA_ARGS__)

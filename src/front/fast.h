@@ -18,6 +18,7 @@
 #include "front/front.h"
 #include "heap/context.h"
 #include "heap/live.h"
+#include "heap/remote.h"
 
 /* Code that allocates for itself what outlives the context that happens to be current: it never gets it from one.
  * The dynamic loader: threads' tables, descriptions of libraries, thread-local variables made on first use.
@@ -185,10 +186,19 @@ CA_INLINE bool ca_fast_chunk_free(ca_target *target, void *p)
     return ca_chunked_free_own(&c->chunked, ca_context_number(c), p);
 }
 
+/* An object of another thread's heap, where others of its class wait to be sent there. false: not that; nothing has changed. */
+CA_INLINE bool ca_fast_free_others(ca_target *target, void *p)
+{
+    ca_granule g = ca_fast_granule(p);
+    return CA_LIKELY(g < CA_PEEK(&ca_region.granules)) && CA_LIKELY(ca_has_all_classes(target)) && ca_remote_free_quick(ca_heap_of(target), ca_fast_tag(g), g, p);
+}
+
 /* After ca_fast_free, the first thing on the slow path. */
 CA_INLINE bool ca_fast_free_second(void *p)
 {
     ca_target *target = ca_current;
+    if (CA_LIKELY(target->kind == CA_TARGET_HOME))
+        return ca_fast_free_others(target, p);
     return CA_UNLIKELY(target->kind >= CA_TARGET_SHORT) && target->context_end != 0 && ca_fast_chunk_free(target, p);
 }
 

@@ -74,8 +74,10 @@ typedef struct ca_habit {
 
 /* What the thread has freed of one other heap and class, until it is sent there. */
 typedef struct ca_outbox {
-    uint32_t tag, magazine; /* 0: empty */
+    uint32_t tag;      /* with CA_OUTBOX_CONTEXT if the heap is a context's */
+    uint32_t magazine; /* 0: empty */
 } ca_outbox;
+#define CA_OUTBOX_CONTEXT 0x80000000U
 
 enum {
     CA_OUTBOXES = CA_OUTBOX_RECORD / (int)sizeof(ca_outbox),

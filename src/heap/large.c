@@ -98,7 +98,7 @@ CA_INLINE void *large_publish(ca_heap *heap, ca_node node, uint64_t pages)
     if (CA_UNLIKELY(!node))
         return NULL;
     ca_page page = (ca_page)heap->pages.nodes[node].offset;
-    CA_BUMP(&heap->large_pages, pages);
+    CA_BUMP(&heap->large_pages, (ca_page)pages);
     CA_BUMP(&heap->large_count, 1);
     block_publish(page, heap->tag | CA_TAG_LARGE, node);
     return ca_region_address(page);
@@ -147,7 +147,7 @@ void ca_large_free(ca_heap *heap, ca_page page)
     }
     ca_page_entry *entry = &ca_region.entries[page];
     ca_node node = entry->number;
-    CA_STORE(&heap->large_pages, heap->large_pages - heap->pages.nodes[node].size);
+    CA_STORE(&heap->large_pages, heap->large_pages - (ca_page)heap->pages.nodes[node].size);
     CA_STORE(&heap->large_count, heap->large_count - 1);
     CA_STORE(&entry->tag, 0);
     ca_pages_hold(heap, node);
@@ -210,7 +210,7 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size)
         return false;
     if (CA_UNLIKELY(ca_heap_setting.decay == 0) && pages < before)
         ca_region_purge_block(&heap->pages, heap->pages.nodes[node].next); /* what was cut off */
-    CA_STORE(&heap->large_pages, heap->large_pages + pages - before);
+    CA_STORE(&heap->large_pages, heap->large_pages + (ca_page)(pages - before));
     return true;
 }
 

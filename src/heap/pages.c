@@ -62,7 +62,7 @@ static void extent_give(ca_heap *heap, ca_node node)
 {
     const ca_tlsf_node *n = &heap->pages.nodes[node];
     ca_page page = (ca_page)n->offset;
-    CA_STORE(&heap->extent_pages, heap->extent_pages - n->size);
+    CA_STORE(&heap->extent_pages, heap->extent_pages - (ca_page)n->size);
     ca_account_discharge(heap->account, n->size * CA_PAGE);
     ca_tlsf_remove(&heap->pages, node);
     ca_region_give(page, &heap->runs);

@@ -108,12 +108,6 @@ static uint32_t tag_capacity(uint32_t tag)
     return x < CA_TAG_CACHES ? ca_classes[x >> CA_TAG_CLASS_SHIFT].capacity : 1;
 }
 
-static uint32_t outbox_of(uint32_t tag)
-{
-    /* the classes of one owner never meet; those of several owners begin at different places */
-    return ((tag >> CA_TAG_CLASS_SHIFT) + (tag >> CA_TAG_HEAP_SHIFT) * 21) % CA_OUTBOXES;
-}
-
 static uint32_t magazine_new(ca_heap *home, uint32_t tag, uint32_t generation)
 {
     uint32_t number = home ? ca_heap_take_magazine(home) : ca_pool_take(&ca_region.magazines);
@@ -133,7 +127,7 @@ CA_NOINLINE static void box_begin(ca_heap *home, ca_outbox *box, bool alone, uin
     if (box->magazine)
         magazine_send(box->magazine);
     box->magazine = magazine_new(home, tag, generation);
-    box->tag = box->magazine ? tag : 0;
+    box->tag = box->magazine ? tag | (ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->target.context ? CA_OUTBOX_CONTEXT : 0) : 0;
     if (CA_UNLIKELY(!box->magazine)) { /* no memory even for a magazine: the block is lost, and counted */
         __atomic_fetch_add(&ca_remote_lost, 1, __ATOMIC_RELAXED);
         return;
@@ -153,9 +147,9 @@ void ca_remote_free(ca_heap *home, uint32_t tag, uint32_t generation, void *p)
         box_begin(home, &(ca_outbox){0, 0}, true, tag, generation, p);
         return;
     }
-    ca_outbox *box = &home->outboxes[outbox_of(tag)];
+    ca_outbox *box = &home->outboxes[ca_outbox_of(tag)];
     ca_magazine *m = ca_magazine_at(box->magazine);
-    if (CA_UNLIKELY(box->tag != tag) || CA_UNLIKELY(m->generation != generation)) {
+    if (CA_UNLIKELY((box->tag & ~CA_OUTBOX_CONTEXT) != tag) || CA_UNLIKELY(m->generation != generation)) {
         box_begin(home, box, false, tag, generation, p);
         return;
     }

@@ -14,12 +14,37 @@
 #define CA_HEAP_REMOTE_H
 
 #include "heap/heap.h"
+#include "heap/live.h"
 
 /* What a free says of the life of the heap that its block belongs to: to be read before the block is looked at (for the last time), so that a free that is half-way while its
  * context is destroyed never carries the number of a later life. ca_heap_drop: first the blocks, then the number. */
 CA_INLINE uint32_t ca_remote_generation(uint32_t tag)
 {
     return CA_LOAD_ACQUIRE(&ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->generation);
+}
+
+CA_INLINE uint32_t ca_outbox_of(uint32_t tag)
+{
+    /* the classes of one owner never meet; those of several owners begin at different places */
+    return ((tag >> CA_TAG_CLASS_SHIFT) + (tag >> CA_TAG_HEAP_SHIFT) * 21) % CA_OUTBOXES;
+}
+
+/* What ca_remote_free does most often: a live object of another thread's heap goes to others that wait. false: not that, or its magazine is full then; nothing has changed.
+ * tag: of p's page. Threads' heaps are never dropped, so there is no generation to look at, nor anything else of the owner's. */
+CA_INLINE bool ca_remote_free_quick(ca_heap *home, uint32_t tag, ca_granule g, void *p)
+{
+    if (CA_UNLIKELY(!home->outboxes))
+        return false;
+    const ca_outbox *box = &home->outboxes[ca_outbox_of(tag)];
+    if (CA_UNLIKELY(box->tag != tag) || CA_UNLIKELY(!box->magazine))
+        return false;
+    ca_magazine *m = ca_magazine_at(box->magazine);
+    CA_ASSERT(m->tag == tag && m->generation == ca_remote_generation(tag));
+    uint32_t most = ca_classes[(tag & CA_TAG_CLASS_MASK) >> CA_TAG_CLASS_SHIFT].capacity - 1U; /* large blocks do not wait */
+    if (CA_UNLIKELY(m->count == most) || (ca_heap_setting.check && CA_UNLIKELY(!ca_live_test(g))))
+        return false;
+    m->slot[++m->count] = p;
+    return true;
 }
 
 /* A block of another heap. home: the thread's own heap, whose outboxes and magazines are used; NULL: a thread without (sent at once).

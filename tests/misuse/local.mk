@@ -32,6 +32,7 @@ misuse_programs = \
 	tests/misuse/interior_aligned \
 	tests/misuse/interior_huge \
 	tests/misuse/interior_in_other_thread \
+	tests/misuse/interior_in_other_thread_after_frees \
 	tests/misuse/interior_large \
 	tests/misuse/interior_last \
 	tests/misuse/interior_medium \
@@ -112,6 +113,8 @@ tests_misuse_interior_huge_SOURCES = tests/misuse/interior_huge.c tests/misuse/m
 tests_misuse_interior_huge_LDADD = $(misuse_ldadd)
 tests_misuse_interior_in_other_thread_SOURCES = tests/misuse/interior_in_other_thread.c tests/misuse/misuse.h tests/face.h
 tests_misuse_interior_in_other_thread_LDADD = $(misuse_ldadd)
+tests_misuse_interior_in_other_thread_after_frees_SOURCES = tests/misuse/interior_in_other_thread_after_frees.c tests/misuse/misuse.h tests/face.h
+tests_misuse_interior_in_other_thread_after_frees_LDADD = $(misuse_ldadd)
 tests_misuse_interior_large_SOURCES = tests/misuse/interior_large.c tests/misuse/misuse.h tests/face.h
 tests_misuse_interior_large_LDADD = $(misuse_ldadd)
 tests_misuse_interior_last_SOURCES = tests/misuse/interior_last.c tests/misuse/misuse.h tests/face.h

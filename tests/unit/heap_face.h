@@ -38,7 +38,8 @@ static inline bool face_free(ca_heap *heap, void *p)
         return ca_huge_free(face_page(p), true);
     if ((tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT) {
         bool live = face_is_live(p);
-        ca_remote_free(heap, tag, ca_remote_generation(tag), p);
+        if (!ca_remote_free_quick(heap, tag, ca_region_granule(p), p))
+            ca_remote_free(heap, tag, ca_remote_generation(tag), p);
         return live;
     }
     if (!ca_live_clear(ca_region_granule(p)))

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "heap/context.h"
 #include "tests/unit/cmocka_face.h"
 #include "tests/unit/heap_face.h"
 
@@ -45,6 +46,34 @@ static void a_full_outbox_is_sent_and_a_flush_sends_the_rest(void **state)
     assert_true(usage_of(a).small_count == 0 && usage_of(a).large_count == 0);
     assert_true(face_is_valid(a) && face_is_valid(b));
     ca_heap_abandon(a);
+    ca_heap_abandon(b);
+    assert_true(ca_region_get_usage().given == 0);
+}
+
+/* A magazine that was begun before a context's heap was dropped takes no block of the heap's next life: it would be void with the others. */
+static void what_waits_is_of_one_life(void **state)
+{
+    (void)state;
+    static ca_context context;
+    enum { DEAD = 77 };
+    ca_heap *a = ca_heap_create_for(&context, &ca_account_process, 0, NULL), *b = ca_heap_adopt(NULL, 0);
+    assert_true(a && b);
+    for (int life = 0; life < 3; life++) {
+        void *p[10];
+        for (int i = 0; i < 10; i++)
+            assert_non_null(p[i] = ca_heap_malloc(a, 64));
+        for (int i = 0; i < 10; i++)
+            assert_true(face_free(b, p[i]));
+        if (life < 2) {
+            ca_heap_drop(a, DEAD, false);
+            continue;
+        }
+        ca_remote_flush(b);
+        assert_true(ca_remote_drain(a));
+        assert_true(usage_of(a).small_count == 0 && face_is_valid(a));
+    }
+    ca_heap_drop(a, DEAD, false);
+    ca_heap_retire(a);
     ca_heap_abandon(b);
     assert_true(ca_region_get_usage().given == 0);
 }
@@ -157,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_outbox_is_sent_and_a_flush_sends_the_rest),
+        cmocka_unit_test(what_waits_is_of_one_life),
         cmocka_unit_test(what_others_free_is_used_again_by_every_call),
         cmocka_unit_test(an_abandoned_heap_takes_frees_and_is_adopted),
         cmocka_unit_test(two_threads),

@@ -13,6 +13,9 @@ CA_COLD static void *no_memory(void)
 
 /* --- malloc and free: one screen --------------------------------------------------------------------------- */
 
+/* Both begin a line of the cache: at some other places pairs took a quarter more time. */
+#define FAST CA_NOINLINE CA_ALIGNED(64)
+
 #define CALLER __builtin_return_address(0)
 
 /* Not the context's, though one is current. */
@@ -41,7 +44,7 @@ static void *allocate(size_t size, const void *caller)
     return CA_LIKELY(p != NULL) ? p : malloc_rest(size, caller);
 }
 
-CA_NOINLINE void *FACE(malloc)(size_t size)
+FAST void *FACE(malloc)(size_t size)
 {
     ca_target *target = ca_current;
     void *p = ca_fast_malloc_from(target, size);
@@ -61,7 +64,7 @@ void ca_face_free_rest(void *p)
     free_slow(p, "free");
 }
 
-CA_NOINLINE void FACE(free)(void *p)
+FAST void FACE(free)(void *p)
 {
     if (CA_UNLIKELY(!ca_fast_free(p)))
         ca_face_free_rest(p);

@@ -54,14 +54,25 @@ CA_INLINE ca_cache *ca_fast_cache_for(ca_target *target, size_t size)
     return ca_heap_cache(heap, heap->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
 }
 
+/* The live map's word for an object of the first range. The region's address is in a register, as code that names it in each instruction is slower where it is used several times. */
+CA_INLINE ca_live_word *ca_fast_live(const void *p, ca_granule *g)
+{
+    const ca_region_t *region = CA_ANEW(&ca_region);
+    *g = ((uintptr_t)p - region->base) >> CA_GRANULE_SHIFT;
+    return &region->live[*g >> 6];
+}
+
 /* NULL: empty. */
 CA_INLINE void *ca_fast_pop(ca_cache *cache, bool checked)
 {
     void **top = cache->top, *p = *top--; /* here and not below: then p need not be moved into the register that it is returned in */
     if (CA_LIKELY(p != NULL)) {
         CA_STORE(&cache->top, top);
-        if (checked)
-            ca_live_set(((uintptr_t)p - ca_region.base) >> CA_GRANULE_SHIFT); /* never in a further range: see extent_take */
+        if (checked) { /* never in a further range: see extent_take */
+            ca_granule g;
+            ca_live_word *w = ca_fast_live(p, &g);
+            ca_live_set_in(w, g);
+        }
     }
     return p;
 }
@@ -170,7 +181,10 @@ CA_INLINE bool ca_fast_free(void *p)
         return true;
     }
     x ^= CA_TAG_CHECKED;
-    if (CA_LIKELY(x < CA_TAG_CACHES) && CA_LIKELY(ca_live_clear(ca_fast_granule(CA_ANEW(p))))) {
+    if (CA_LIKELY(x < CA_TAG_CACHES)) {
+        ca_live_word *w = ca_fast_live(CA_ANEW(p), &g);
+        if (CA_UNLIKELY(!ca_live_clear_in(w, g)))
+            return false;
         ca_heap_put(p, ca_heap_of(target), x);
         return true;
     }

@@ -23,22 +23,30 @@ CA_INLINE bool ca_live_test(ca_granule g)
     return (CA_LOAD(&w->born) ^ CA_LOAD(&w->died)) >> (g & 63) & 1;
 }
 
-/* pre: not live */
-CA_INLINE void ca_live_set(ca_granule g)
+/* w: what ca_live_at says. pre: not live */
+CA_INLINE void ca_live_set_in(ca_live_word *w, ca_granule g)
 {
-    ca_live_word *w = ca_live_at(g);
     CA_STORE(&w->born, CA_LOAD(&w->born) ^ 1ULL << (g & 63));
 }
 
-/* Whether it was live; if not, nothing changes. */
-CA_INLINE bool ca_live_clear(ca_granule g)
+CA_INLINE void ca_live_set(ca_granule g)
 {
-    ca_live_word *w = ca_live_at(g);
+    ca_live_set_in(ca_live_at(g), g);
+}
+
+/* Whether it was live; if not, nothing changes. */
+CA_INLINE bool ca_live_clear_in(ca_live_word *w, ca_granule g)
+{
     uint64_t died = CA_LOAD(&w->died);
     if (CA_UNLIKELY(!((CA_LOAD(&w->born) ^ died) >> (g & 63) & 1)))
         return false;
     CA_STORE(&w->died, died ^ 1ULL << (CA_ANEW(g) & 63)); /* anew: otherwise gcc takes the low bits out of g by itself, which the processor does anyway */
     return true;
+}
+
+CA_INLINE bool ca_live_clear(ca_granule g)
+{
+    return ca_live_clear_in(ca_live_at(g), g);
 }
 
 /* The same for a block that two threads may free at once: one of them learns that it was not live. */

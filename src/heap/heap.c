@@ -547,7 +547,7 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     bool known = heap->tag != 0;
     /* `state`, and from `inbox` to `next`, is what other threads may be looking at, if it was a heap before. */
     memset(heap, 0, offsetof(ca_heap, state));
-    memset(heap->caches, 0, offsetof(ca_heap, inbox) - offsetof(ca_heap, caches));
+    memset(&heap->spare, 0, offsetof(ca_heap, inbox) - offsetof(ca_heap, spare));
     memset(&heap->next, 0, sizeof *heap - offsetof(ca_heap, next));
     heap->tag = number << CA_TAG_HEAP_SHIFT;
     target_init(heap, kind, context);

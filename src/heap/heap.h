@@ -106,25 +106,25 @@ enum ca_heap_state {
  * [H4] held: used in `pages`, the tag of its page is 0 */
 typedef struct ca_heap {
     ca_target target;
-    void *freed;      /* the object that waits, see ca_heap_put_later; NULL: none */
-    uint32_t freed_x; /* its class, as the distance of its cache from the first; CA_TAG_CACHES: none */
     uint16_t cache_offset[CA_FAST_MAX / CA_GRANULE + 1]; /* of (size + 15) / 16: of the cache, from `caches` */
     uint32_t tag;
     uint32_t state; /* enum ca_heap_state */
+    uint32_t spare; /* empty magazines */
     ca_cache caches[CA_CLASSES + 1]; /* the last one is empty and full: for `freed` when there is none */
 
-    ca_outbox *outboxes;   /* CA_OUTBOXES of them; NULL: a context's heap, or no memory */
-    uint64_t used_classes; /* bits: a slab or a magazine was taken since the heap was made or dropped */
-    uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
-    uint32_t spare;        /* empty magazines */
-    uint32_t spare_slabs;  /* slab records */
-    ca_node held;          /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
-    uint32_t purge_cursor;
-    uint32_t large_count;
+    void *freed;         /* the object that waits, see ca_heap_put_later; NULL: none */
+    uint32_t freed_x;    /* its class, as the distance of its cache from the first; CA_TAG_CACHES: none */
     uint8_t spare_count; /* empty magazines */
     uint8_t slow_calls;  /* counts down to the next look at the clock */
     uint8_t idle_hand;   /* class */
     uint8_t idle_calls;
+    ca_outbox *outboxes;   /* CA_OUTBOXES of them; NULL: a context's heap, or no memory */
+    uint64_t used_classes; /* bits: a slab or a magazine was taken since the heap was made or dropped */
+    uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
+    uint32_t spare_slabs;  /* slab records */
+    ca_node held;          /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
+    uint32_t purge_cursor;
+    uint32_t large_count;
 
     uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used */
     uint32_t generation;           /* of a context's heap: how often it was dropped. Frees on their way since then are void */

@@ -219,7 +219,11 @@ void FACE(cfree)(void *p)
 
 void ca_face_release_sized(void *p, size_t size, const char *function)
 {
-    if (CA_UNLIKELY(!ca_fast_free(p)) && CA_UNLIKELY(ca_front_free_sized(p, size, function) == CA_FOREIGN))
+    if (CA_LIKELY(ca_fast_free(p)))
+        return;
+    if (CA_LIKELY(!ca_heap_setting.slow))
+        free_slow(p, function);
+    else if (ca_front_free_sized(p, size, function) == CA_FOREIGN)
         ca_next_free(p);
 }
 

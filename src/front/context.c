@@ -303,7 +303,7 @@ CA_INLINE ca_context *context_begin(ca_context *c, const char *name, size_t soft
     c->account.peak = c->account.used;
     c->on_pressure = on_pressure;
     c->argument = argument;
-    c->escape = escape;
+    c->escape = (uint16_t)escape;
     c->flags = flags;
     c->grown = c->shrunk = 0;
     c->name[0] = '\0';

@@ -4,7 +4,7 @@
  *
  *   malloc   size ──table──> cache; pop. NULL from the sentinel: empty.
  *   free     p - base ──> granule; rotating instead of shifting sends misaligned pointers out of range, too
- *            page's tag ^ heap's tag: offset of the class's cache if the page is this heap's, large otherwise; push.
+ *            page's tag ^ heap's tag: offset of the class's cache if the page is this heap's, large otherwise; push (without checks the object freed before: ca_heap_put_later).
  *
  * The checks (live map) are a second path, and which path is taken is in the heap's own numbers: with check=off the first
  * comparison leads to the first path and nothing is tested for; with check=on it fails and the second one holds.
@@ -65,7 +65,7 @@ CA_INLINE ca_live_word *ca_fast_live(const void *p, ca_granule *g)
 /* NULL: empty. */
 CA_INLINE void *ca_fast_pop(ca_cache *cache, bool checked)
 {
-    void **top = cache->top, *p = *top--; /* here and not below: then p need not be moved into the register that it is returned in */
+    void **top = cache->top, *p = *top--; /* to before no_slot, too, but not used then; here and not below: then p need not be moved into the register that it is returned in */
     if (CA_LIKELY(p != NULL)) {
         CA_STORE(&cache->top, top);
         if (checked) { /* never in a further range: see extent_take */

@@ -109,6 +109,7 @@ static void clear(const area *a, uint32_t from, uint32_t to)
 /* There is no run in use any more; what is left of it is a dead block. */
 static void run_leave(ca_chunked *h)
 {
+    h->note_area = UINT32_MAX; /* a dead block may come behind the stretch noted last; and all searches begin here, which set `state` anew */
     if (!h->at)
         return;
     area a = area_at(h, h->current);
@@ -341,14 +342,27 @@ bool ca_chunked_was_block(const ca_chunked *h, const void *p)
     return (const char *)p < high_now(h, &a);
 }
 
-/* The block at a place is dead now: how long a run it may be in. From the live block before, itself included, to the one behind: its end need not be looked for. */
-static void run_note(ca_chunked *h, const area *a, uint32_t place)
+/* The live block before a place; 0: there is none, or there. */
+static uint32_t live_before(const area *a, uint32_t place)
 {
-    uint32_t w = place / 64, *most = most_of(h, a->number);
+    uint32_t w = place / 64;
     uint64_t bits = word_load(&a->words[w], LIVE) & ((1ULL << place % 64) - 1);
     while (!bits && w)
         bits = word_load(&a->words[--w], LIVE);
-    uint32_t longest = next_of(a, place, LIVE) - (bits ? w * 64 + ca_bit_high(bits) : 0);
+    return bits ? w * 64 + ca_bit_high(bits) : 0;
+}
+
+/* The block at a place is dead now: how long a run it may be in. From the live block before, itself included, to the one behind: its end need not be looked for.
+ * Blocks that are freed in order, either way, lengthen the stretch that was noted last, so that it is not looked through each time. */
+static void run_note(ca_chunked *h, const area *a, uint32_t place)
+{
+    bool same = a->number == h->note_area;
+    uint32_t from = same && place == h->note_to ? h->note_from : live_before(a, place);
+    uint32_t to = same && place == h->note_from ? h->note_to : next_of(a, place, LIVE);
+    h->note_area = to <= UINT16_MAX ? a->number : UINT32_MAX;
+    h->note_from = (uint16_t)from;
+    h->note_to = (uint16_t)to;
+    uint32_t longest = to - from, *most = most_of(h, a->number);
     *most = *most > longest ? *most : longest;
     h->failed = longest < h->failed ? h->failed : UINT32_MAX;
 }
@@ -479,7 +493,7 @@ static void piece_restart(ca_chunked *h)
         h->words_of_piece[i] = (ca_live_word){0, 0};
     h->piece_most = 0;
     h->blocks = h->freed = h->remote = 0;
-    h->failed = UINT32_MAX;
+    h->failed = h->note_area = UINT32_MAX;
     h->cursor = h->cursor_place = 0;
     CA_STORE(&h->current, 0);
     h->area_bytes = 0;

@@ -42,6 +42,8 @@ typedef struct ca_chunked {
     uint32_t chunks;      /* all of them, newest first */
     uint32_t chunk_count;
     uint32_t cursor, cursor_place; /* area and granule where the next search begins */
+    uint32_t note_area;   /* where a stretch was noted last, see run_note: area and places; UINT32_MAX: none */
+    uint16_t note_from, note_to;
     uint32_t failed;      /* granules: a search for as many found nothing, and nothing was freed since */
     uint32_t unit;        /* bytes, a multiple of CA_GRANULE */
     uint32_t area_bytes;  /* of the area that begins at `start`; 0: it is gone */

@@ -45,7 +45,9 @@ typedef struct ca_context {
     ca_run_list runs;     /* huge blocks */
     ca_lock lock;         /* guards the annex */
     uint32_t state;       /* enum ca_context_state */
-    uint32_t escape, flags; /* as ctxalloc_options */
+    uint16_t escape;      /* as ctxalloc_options */
+    bool frozen;          /* guarded by the lock */
+    uint32_t flags;       /* as ctxalloc_options */
     struct ca_context *parent, *child, *next, *prev; /* the tree: guarded by its lock */
     struct ca_context *warm; /* the next one that waits for its next use */
     uint32_t callbacks;    /* records, newest first */
@@ -57,7 +59,6 @@ typedef struct ca_context {
     uint64_t grown, shrunk; /* resizes in place */
     struct ca_context *sweep; /* the child where the next look for adopted ones without blocks begins; NULL: the first. Guarded by the tree's lock */
     struct ca_save_record *saves; /* savepoints, newest first, see heap/save.h */
-    uint32_t frozen;        /* guarded by the lock */
     char name[CA_CONTEXT_NAME];
 } ca_context;
 

@@ -454,7 +454,13 @@ static void *class_refill(ca_heap *heap, unsigned class)
         p = cache_pop(cache);
         (void)side_step(heap, IDLE_MOST);
     }
-    return p ? p : slabs_load(heap, class);
+    if (!p)
+        p = slabs_load(heap, class);
+    if (CA_UNLIKELY(!p) && heap->freed_x == class << CA_TAG_CLASS_SHIFT) { /* there is no memory but what waits */
+        p = heap->freed;
+        freed_forget(heap);
+    }
+    return p;
 }
 
 static void *class_alloc(ca_heap *heap, unsigned class)
@@ -577,9 +583,18 @@ ca_heap *ca_heap_create(ca_zone *zone)
     return heap;
 }
 
+/* malloc's path with checks knows the first range only. */
+static void far_settle(ca_heap *heap)
+{
+    for (ca_page page = ca_region_first_run(&heap->runs); page != UINT32_MAX; page = ca_region_next_run(page))
+        if (ca_region_is_far(page))
+            heap->target.checked_end = heap->target.context_end = 0;
+}
+
 void ca_heap_make_home(ca_heap *heap)
 {
     target_init(heap, CA_TARGET_HOME, NULL);
+    far_settle(heap);
     heap->account = &ca_account_process;
     uint32_t boxes = heap->outboxes ? 0 : ca_pool_take(&ca_region.outboxes);
     if (boxes) {
@@ -817,7 +832,7 @@ bool ca_heap_is_valid(ca_heap *heap, int *which)
             return false;
     }
     *which = 102;
-    if (heap->freed ? heap->freed_x >= CA_TAG_CACHES : heap->freed_x != CA_TAG_CACHES)
+    if (heap->freed ? ca_region.entries[ca_granule_page(ca_region_granule(heap->freed))].tag != (heap->tag | heap->freed_x) : heap->freed_x != CA_TAG_CACHES)
         return false;
     *which = 4;
     if (heap->held && (!ca_tlsf_is_used(&heap->pages, heap->held) || ca_region.entries[heap->pages.nodes[heap->held].offset].tag))

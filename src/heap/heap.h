@@ -1,6 +1,7 @@
 /* A heap: per-class caches over slabs over a TLSF of pages.
  *
  *   malloc(size)                                                free(p)
+ *         │                                            freed      waits, without checks, until the next one is freed
  *     caches[class]   loaded magazine: pop                        push
  *         │ empty                                                   │ full
  *       depot         full magazines                              depot, up to a limit
@@ -74,10 +75,10 @@ typedef struct ca_habit {
 
 /* What the thread has freed of one other heap and class, until it is sent there. */
 typedef struct ca_outbox {
-    uint32_t tag;      /* with CA_OUTBOX_CONTEXT if the heap is a context's */
+    uint32_t tag;      /* with CA_OUTBOX_MORTAL if the heap may be dropped, and what waits with it: a context's */
     uint32_t magazine; /* 0: empty */
 } ca_outbox;
-#define CA_OUTBOX_CONTEXT 0x80000000U
+#define CA_OUTBOX_MORTAL CA_TAG_CHECKED
 
 enum {
     CA_OUTBOXES = CA_OUTBOX_RECORD / (int)sizeof(ca_outbox),
@@ -126,7 +127,7 @@ typedef struct ca_heap {
     uint32_t purge_cursor;
     uint32_t large_count;
 
-    uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used */
+    uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used (`generation` by frees into contexts) */
     uint32_t generation;           /* of a context's heap: how often it was dropped. Frees on their way since then are void */
     uint32_t next_of_all;          /* in the list of all heaps */
     uint32_t next;                 /* in the list of abandoned heaps */
@@ -243,7 +244,7 @@ void ca_pages_drop(ca_heap *heap);
 /* Statistics; any thread: sums that may be a little old. */
 typedef struct ca_heap_usage {
     uint64_t small_bytes, small_count; /* live, or in other heaps' outboxes */
-    uint64_t cached_bytes;             /* free, in magazines */
+    uint64_t cached_bytes;             /* free, in magazines, or waiting */
     uint64_t slab_bytes;               /* pages in slabs */
     uint64_t large_bytes, large_count;
     uint64_t extent_bytes;
@@ -251,7 +252,7 @@ typedef struct ca_heap_usage {
 void ca_heap_add_usage(const ca_heap *heap, ca_heap_usage *usage);
 /* The same of one class. */
 typedef struct ca_class_usage {
-    uint64_t live, cached; /* objects: live, or in other heaps' outboxes; free, in magazines */
+    uint64_t live, cached; /* objects: live, or in other heaps' outboxes; free, in magazines, or waiting */
     uint64_t slab_bytes;   /* pages in slabs */
 } ca_class_usage;
 ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class);

@@ -121,13 +121,19 @@ static uint32_t magazine_new(ca_heap *home, uint32_t tag, uint32_t generation)
     return number;
 }
 
+/* A thread's heap, which is never dropped. In this order: the context's heap that had the record and the generation before may be dropped just now, and another thread take the record. */
+static bool heap_lasts(uint32_t tag, uint32_t generation)
+{
+    return !CA_LOAD_ACQUIRE(&ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->target.context) && ca_remote_generation(tag) == generation;
+}
+
 /* Into an empty box. Alone: without a box, sent at once. */
 CA_NOINLINE static void box_begin(ca_heap *home, ca_outbox *box, bool alone, uint32_t tag, uint32_t generation, void *p)
 {
     if (box->magazine)
         magazine_send(box->magazine);
     box->magazine = magazine_new(home, tag, generation);
-    box->tag = box->magazine ? tag | (ca_heap_at(tag >> CA_TAG_HEAP_SHIFT)->target.context ? CA_OUTBOX_CONTEXT : 0) : 0;
+    box->tag = box->magazine ? tag | (heap_lasts(tag, generation) ? 0 : CA_OUTBOX_MORTAL) : 0;
     if (CA_UNLIKELY(!box->magazine)) { /* no memory even for a magazine: the block is lost, and counted */
         __atomic_fetch_add(&ca_remote_lost, 1, __ATOMIC_RELAXED);
         return;
@@ -149,7 +155,7 @@ void ca_remote_free(ca_heap *home, uint32_t tag, uint32_t generation, void *p)
     }
     ca_outbox *box = &home->outboxes[ca_outbox_of(tag)];
     ca_magazine *m = ca_magazine_at(box->magazine);
-    if (CA_UNLIKELY((box->tag & ~CA_OUTBOX_CONTEXT) != tag) || CA_UNLIKELY(m->generation != generation)) {
+    if (CA_UNLIKELY((box->tag & ~CA_OUTBOX_MORTAL) != tag) || CA_UNLIKELY(m->generation != generation)) {
         box_begin(home, box, false, tag, generation, p);
         return;
     }

@@ -36,7 +36,7 @@ CA_INLINE bool ca_remote_free_quick(ca_heap *home, uint32_t tag, ca_granule g, v
     if (CA_UNLIKELY(!home->outboxes))
         return false;
     const ca_outbox *box = &home->outboxes[ca_outbox_of(tag)];
-    if (CA_UNLIKELY(box->tag != tag) || CA_UNLIKELY(!box->magazine))
+    if (CA_UNLIKELY(box->tag != tag) || CA_UNLIKELY(!box->magazine)) /* the latter: a page without a tag, and an empty box */
         return false;
     ca_magazine *m = ca_magazine_at(box->magazine);
     CA_ASSERT(m->tag == tag && m->generation == ca_remote_generation(tag));

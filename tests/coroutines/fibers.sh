@@ -57,7 +57,7 @@ mutant_make() {
     replace src/front/thread.c 'TLS ca_target \*ca_current = &ca_target_none;' \
         'static TLS ca_target *word = \&ca_target_none;\n__attribute__((noinline)) ca_target **ca_current_at(void) { return \&word; }'
     replace src/api/context.c '\(#define API .*\), noinline))' '\1))'
-    replace preload/malloc.c 'CA_NOINLINE void \*FACE(malloc)(size_t size)' '__attribute__((always_inline)) void *FACE(malloc)(size_t size)'
+    replace preload/malloc.c 'FAST void \*FACE(malloc)(size_t size)' '__attribute__((always_inline)) void *FACE(malloc)(size_t size)'
     cd "$OLDPWD"
 }
 replace() { # file, expression, text

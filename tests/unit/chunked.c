@@ -282,6 +282,60 @@ static void the_block_cut_last_is_taken_back(void **state)
     }
 }
 
+enum { ORDERED = 600 };
+
+/* Which block is freed as the i-th: the oldest or the newest first, outwards from the middle, every other one. */
+static size_t in_order(unsigned order, size_t i)
+{
+    size_t middle = ORDERED / 2;
+    switch (order) {
+    case 0: return i;
+    case 1: return ORDERED - 1 - i;
+    case 2: return i % 2 ? middle - 1 - i / 2 : middle + i / 2;
+    default: return i < middle ? 2 * i + 1 : 2 * (i - middle);
+    }
+}
+
+/* [K4] after each free; also in the next life, and when a search found nothing in between. */
+static void frees_in_order_are_noted(void **state)
+{
+    (void)state;
+    model *m = model_create(3, 0);
+    for (unsigned life = 0; life < 24; life++) {
+        static char *p[ORDERED];
+        int which;
+        size_t most = life % 3 ? 300 : 20; /* in chunks, or a few in the piece */
+        for (size_t i = 0; i < ORDERED; i++)
+            assert_non_null(p[i] = ca_chunked_alloc(&m->heap, &m->account, NUMBER, below(m, most), CA_GRANULE));
+        for (size_t i = 0; i < ORDERED; i++) {
+            char *freed = p[in_order(life % 4, i)];
+            if (i % 7 || !ca_chunked_free_quick(&m->heap, freed))
+                assert_true(ca_chunked_free(&m->heap, freed, true));
+            assert_true(ca_chunked_is_valid(&m->heap, &which));
+        }
+        ca_chunked_drop(&m->heap, &m->account, DEAD, life % 2);
+    }
+    model_free(m);
+}
+
+/* The block behind the stretch that was noted last is taken back, a search finds nothing large enough, and then the block before the stretch is freed. */
+static void what_was_noted_ends_with_the_run_in_use(void **state)
+{
+    (void)state;
+    model *m = model_create(4, 0);
+    char *p[10];
+    int which;
+    for (int i = 0; i < 10; i++)
+        assert_non_null(p[i] = ca_chunked_alloc(&m->heap, &m->account, NUMBER, 64, CA_GRANULE));
+    assert_true(ca_chunked_free(&m->heap, p[8], true) && ca_chunked_free_quick(&m->heap, p[9]));
+    m->account.hard = m->account.used;
+    assert_null(ca_chunked_alloc(&m->heap, &m->account, NUMBER, CA_CHUNKED_MOST, CA_GRANULE));
+    assert_true(ca_chunked_is_valid(&m->heap, &which));
+    assert_true(ca_chunked_free(&m->heap, p[7], true));
+    assert_true(ca_chunked_is_valid(&m->heap, &which));
+    model_free(m);
+}
+
 typedef struct reader {
     const ca_chunked *heap;
     const void *p;
@@ -296,7 +350,7 @@ static void *read_size(void *argument)
     while (CA_LOAD(&r->go_on)) {
         if (ca_chunked_size(r->heap, r->p) != r->size)
             return NULL;
-        r->reads++;
+        CA_STORE(&r->reads, r->reads + 1);
     }
     return r;
 }
@@ -312,14 +366,13 @@ static void a_size_holds_while_the_owner_takes_back(void **state)
     pthread_t thread;
     void *result;
     assert_int_equal(pthread_create(&thread, NULL, read_size, &r), 0);
-    for (int i = 0; i < 1000000; i++) {
+    for (int i = 0; i < 1000000 || !CA_LOAD(&r.reads); i++) {
         assert_true(ca_chunked_free_quick(&m->heap, behind));
         assert_ptr_equal(ca_chunked_quick(&m->heap, 48), behind);
     }
     CA_STORE(&r.go_on, 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, &r);
-    assert_true(r.reads > 0);
     m->count = 0;
     model_free(m);
 }
@@ -446,6 +499,8 @@ int main(void)
         cmocka_unit_test(what_is_freed_is_used_again),
         cmocka_unit_test(freed_neighbours_are_one_run),
         cmocka_unit_test(the_block_cut_last_is_taken_back),
+        cmocka_unit_test(frees_in_order_are_noted),
+        cmocka_unit_test(what_was_noted_ends_with_the_run_in_use),
         cmocka_unit_test(a_size_holds_while_the_owner_takes_back),
         cmocka_unit_test(random_work_against_the_model),
         cmocka_unit_test(another_thread_frees_while_the_owner_works),

@@ -450,6 +450,28 @@ static void random_operations(void **state)
     face_later = false;
 }
 
+/* Memory is used up, but for one object that was freed. */
+static void an_object_that_waits_is_had_when_there_is_no_other(void **state)
+{
+    (void)state;
+    ca_account account = {.hard = 100000, .parent = &ca_account_process};
+    ca_heap *heap = ca_heap_create_for(NULL, &account, 0, NULL);
+    void *p, *last = NULL;
+    face_later = true;
+    while ((p = ca_heap_malloc(heap, 3000)) != NULL)
+        last = p;
+    assert_non_null(last);
+    for (int i = 0; i < 3; i++) {
+        assert_true(face_free(heap, last));
+        assert_ptr_equal(ca_heap_malloc(heap, 3000), last);
+        assert_null(ca_heap_malloc(heap, 3000));
+        assert_true(face_is_valid(heap));
+    }
+    face_later = false;
+    ca_heap_drop(heap, DEAD, false);
+    ca_heap_retire(heap);
+}
+
 static void an_object_that_waits_is_free_and_is_not_lost(void **state)
 {
     (void)state;
@@ -539,6 +561,7 @@ int main(void)
         cmocka_unit_test(a_large_class_keeps_one_at_first),
         cmocka_unit_test(a_drop_gives_back_all_records_and_says_who_is_dead),
         cmocka_unit_test(what_cannot_be_had_is_null),
+        cmocka_unit_test(an_object_that_waits_is_had_when_there_is_no_other),
         cmocka_unit_test(an_object_that_waits_is_free_and_is_not_lost),
         cmocka_unit_test(random_operations),
         cmocka_unit_test_prestate(random_operations, &face_later),

@@ -90,11 +90,33 @@ static void a_heap_goes_on_in_further_ranges(void **state)
     assert_true(face_free(heap, again));
 }
 
+/* The heap of a context that is gone, and that had memory in a further range, serves a thread as it is: malloc's path with checks does not know that memory. */
+static void a_heap_with_far_memory_changes_hands(void **state)
+{
+    (void)state;
+    static char *block[BLOCKS];
+    ca_heap *heap = ca_heap_create_for(NULL, &ca_account_process, 0, NULL), *again;
+    int n = 0;
+    assert_non_null(heap);
+    for (; n < BLOCKS && (block[n] = ca_heap_malloc(heap, BLOCK / 8)) != NULL && !ca_region_is_far(face_page(block[n])); n++)
+        assert_true(heap->target.checked_end != 0);
+    assert_true(n < BLOCKS && block[n]);
+    assert_int_equal(heap->target.checked_end, 0);
+    ca_heap_globalize(heap);
+    assert_ptr_equal(again = ca_heap_adopt(NULL, 0), heap);
+    assert_int_equal(again->target.checked_end, 0);
+    for (int i = 0; i <= n; i++)
+        assert_true(face_free(again, block[i]));
+    ca_heap_trim(again);
+    assert_true(face_is_valid(again) && ca_region_get_usage().given == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_are_taken_resized_moved_purged_and_given),
         cmocka_unit_test(a_heap_goes_on_in_further_ranges),
+        cmocka_unit_test(a_heap_with_far_memory_changes_hands),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

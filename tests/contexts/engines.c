@@ -17,8 +17,12 @@ static void ca11_lifetime_and_block_size_choose_the_engine(void **state) {
     b = (char *)malloc(100);
     free(a);
     free(b);
-    c = (char *)malloc(100);
-    assert_true(c == a || c == b);
+    bool again = false;
+    for (int i = 0; i < 64 && !again; i++) { /* not at once: a slab begins at a colour and goes on at its start, and without checks one object waits */
+        c = (char *)malloc(100);
+        again = c == a || c == b;
+    }
+    assert_true(again);
     (void)ctxalloc_switch(CTXALLOC_GLOBAL);
     ctxalloc_mark_t mark;
     assert_int_equal(ctxalloc_mark(shorter, &mark), 0);

@@ -78,6 +78,34 @@ static void what_waits_is_of_one_life(void **state)
     assert_true(ca_region_get_usage().given == 0);
 }
 
+/* A free that was half-way when its block's context went, and when a thread's heap got the record: what comes after it is not taken for its like. */
+static void a_late_free_voids_nothing_but_itself(void **state)
+{
+    (void)state;
+    static ca_context context;
+    ca_heap *a = ca_heap_create_for(&context, &ca_account_process, 0, NULL), *b = ca_heap_adopt(NULL, 0);
+    assert_true(a && b);
+    void *late = ca_heap_malloc(a, 64);
+    uint32_t tag = face_tag(late), generation = ca_remote_generation(tag);
+    ca_heap_drop(a, 77, false);
+    ca_heap_retire(a);
+    ca_heap *again = ca_heap_create(NULL);
+    assert_ptr_equal(again, a);
+    ca_remote_free(b, tag, generation, late);
+    void *p[10];
+    for (int i = 0; i < 10; i++)
+        assert_non_null(p[i] = ca_heap_malloc(again, 64));
+    assert_int_equal(face_tag(p[0]), tag);
+    for (int i = 0; i < 10; i++)
+        assert_true(face_free(b, p[i]));
+    ca_remote_flush(b);
+    assert_true(ca_remote_drain(again));
+    assert_true(usage_of(again).small_count == 0 && face_is_valid(again));
+    ca_heap_abandon(again);
+    ca_heap_abandon(b);
+    assert_true(ca_region_get_usage().given == 0);
+}
+
 /* Large blocks that one heap gives and others free come home, whichever call asks for the next one. */
 static void what_others_free_is_used_again_by_every_call(void **state)
 {
@@ -190,6 +218,7 @@ int main(void)
         cmocka_unit_test(what_others_free_is_used_again_by_every_call),
         cmocka_unit_test(an_abandoned_heap_takes_frees_and_is_adopted),
         cmocka_unit_test(two_threads),
+        cmocka_unit_test(a_late_free_voids_nothing_but_itself),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -81,6 +81,16 @@ CA_INLINE uint32_t next_of(const area *a, uint32_t place, enum which which)
     return bits ? w * 64 + ca_bit_low(bits) : a->granules;
 }
 
+/* The last of a kind at or before a place; a->granules: none. */
+static uint32_t last_of(const area *a, uint32_t place, enum which which)
+{
+    uint32_t w = place / 64;
+    uint64_t bits = word_load(&a->words[w], which) & ~0ULL >> (63 - place % 64);
+    while (!bits && w)
+        bits = word_load(&a->words[--w], which);
+    return bits ? w * 64 + ca_bit_high(bits) : a->granules;
+}
+
 /* A dead block starts there. Died before born, so that it never looks live. */
 static void plant(const area *a, uint32_t place)
 {
@@ -326,13 +336,10 @@ const void *ca_chunked_start(const ca_chunked *h, const void *p)
     area a = area_of(h, p);
     if (!a.start || (const char *)p >= high_now(h, &a))
         return NULL;
-    uint32_t place = place_of(&a, p), w = place / 64;
-    uint64_t bits = word_load(&a.words[w], BOUNDARIES) & ~0ULL >> (63 - place % 64);
-    while (!bits && w)
-        bits = word_load(&a.words[--w], BOUNDARIES);
-    if (!bits)
+    uint32_t place = last_of(&a, place_of(&a, p), BOUNDARIES);
+    if (place == a.granules)
         return NULL;
-    const char *start = address_of(&a, w * 64 + ca_bit_high(bits));
+    const char *start = address_of(&a, place);
     return (const char *)p < start + ca_chunked_size(h, start) ? start : NULL;
 }
 
@@ -342,14 +349,11 @@ bool ca_chunked_was_block(const ca_chunked *h, const void *p)
     return (const char *)p < high_now(h, &a);
 }
 
-/* The live block before a place; 0: there is none, or there. */
+/* Where the live block before a place starts, where none does itself; 0: there is none, or there. */
 static uint32_t live_before(const area *a, uint32_t place)
 {
-    uint32_t w = place / 64;
-    uint64_t bits = word_load(&a->words[w], LIVE) & ((1ULL << place % 64) - 1);
-    while (!bits && w)
-        bits = word_load(&a->words[--w], LIVE);
-    return bits ? w * 64 + ca_bit_high(bits) : 0;
+    uint32_t last = last_of(a, place, LIVE);
+    return last < a->granules ? last : 0;
 }
 
 /* The block at a place is dead now: how long a run it may be in. From the live block before, itself included, to the one behind: its end need not be looked for.

@@ -170,6 +170,11 @@ ca_node ca_tlsf_add(ca_tlsf *t, uint64_t offset, uint64_t size)
     return node;
 }
 
+unsigned ca_tlsf_bin_from(const ca_tlsf *t, unsigned bin)
+{
+    return bin_search(t, bin);
+}
+
 void ca_tlsf_remove(ca_tlsf *t, ca_node node)
 {
     CA_ASSERT(ca_tlsf_is_whole(t, node));

@@ -66,6 +66,8 @@ void ca_tlsf_give_nodes(ca_tlsf *tlsf, ca_node first, uint32_t count);
 
 /* A new range, free, that joins no other. Takes 1 node. CA_NODE_NONE: no spare node. */
 ca_node ca_tlsf_add(ca_tlsf *tlsf, uint64_t offset, uint64_t size);
+/* The first bin from `bin` on that has free blocks; CA_BIN_COUNT: none. */
+unsigned ca_tlsf_bin_from(const ca_tlsf *tlsf, unsigned bin);
 /* Takes a range away. pre: ca_tlsf_is_whole(tlsf, node). */
 void ca_tlsf_remove(ca_tlsf *tlsf, ca_node node);
 /* The block is free and is all of its range. */

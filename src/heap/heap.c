@@ -11,17 +11,20 @@ enum {
     SPARE_MAGAZINES = 16, /* empty ones a heap keeps */
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
-    REFILL_SLABS = 3,     /* partial slabs that one refill looks at */
-    REFILL_MOST = 15,     /* objects of one refill: the worst call counts; */
-    REFILL_NEW = 8,       /* of one that makes a slab first, or had other work to do */
-    SPILL_MOST = 12,      /* objects of one spill, likewise; */
-    SPILL_FEW = 4,        /* where the call had other work to do */
+    SPILL_MOST = 30,      /* objects of one spill */
+    REFILL_MOST = 30,     /* of one refill; of larger objects, which are written to after it, */
+    REFILL_LARGE = 15,    /* so that these writes are spread: with more, batches of 256 and of 1,024 bytes were a tenth and a third slower */
+    REFILL_SMALL = 64,    /* bytes */
     IDLE_CALLS = 8,       /* see side_step */
-    IDLE_MOST = 8,        /* objects of one step, where little else is done in the call; otherwise */
-    IDLE_FEW = 3,
+    IDLE_WORK = 24,       /* of one step, where little else is done in the call (see heap/slab.h: the worst call counts); otherwise */
+    IDLE_FEW = 6,
     IDLE_KEEP = 2,
     COLD_CALLS = 12       /* of a class of a context before it gets a magazine: small contexts stay small */
 };
+
+/* What a slow call did beside what it came for, and so how much work is left for that. */
+enum { SIDE_NOTHING, SIDE_STEP /* or a new slab */, SIDE_CLOCK };
+static const uint8_t refill_work[] = {34, 14, 1}, spill_work[] = {28, 9, 1};
 
 /* What a cache without a magazine has loaded: empty and full at once. */
 static void *no_slot[1];
@@ -156,7 +159,7 @@ static uint32_t depot_pop(ca_heap *heap, unsigned class)
 
 /* --- slabs -------------------------------------------------------------------------------------------- */
 
-static void partial_append(ca_bin *bin, uint32_t number)
+CA_NOINLINE static void partial_append(ca_bin *bin, uint32_t number)
 {
     ca_slab *slab = ca_slab_at(number);
     slab->next_partial = 0;
@@ -248,41 +251,41 @@ static bool slab_create(ca_heap *heap, unsigned class)
 }
 
 /* pre: all its objects are free, and it is in the bin's list. */
-static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number)
+CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number)
 {
     ca_slab *slab = ca_slab_at(number);
     partial_remove(bin, slab);
     slab_unlink(heap, slab);
     /* The number stays: it says that something was here once, see heap/verdict.c. */
-    for (ca_page i = slab->page; i < slab->page + slab->pages; i++)
-        CA_STORE(&ca_region.entries[i].tag, 0);
+    const ca_page_entry *end = &ca_region.entries[slab->page + slab->pages];
+    for (ca_page_entry *entry = &ca_region.entries[slab->page]; entry != end; entry++)
+        CA_STORE(&entry->tag, 0);
     CA_STORE(&bin->pages, bin->pages - slab->pages);
     ca_node node = slab->node;
     slab_record_give(heap, number);
     ca_pages_give(heap, node);
 }
 
-/* Up to `count` objects to their slabs; ends with the first slab that is given back because of it. Returns how many. */
-static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
+/* Up to `count` objects (not none) to their slabs, as far as `work` allows; ends with the first slab that is given back because of it. Returns how many, at least one. */
+static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, size_t count, size_t work)
 {
     ca_bin *bin = &heap->class_bins[class];
     const uint64_t reciprocal = ca_classes[class].reciprocal;
-    const ca_page_entry *entries = ca_region.entries;
-    uint32_t done = 0;
-    bool gone = false;
-    while (done < count && !gone) {
-        const char *p = objects[done++];
-        uint32_t number = entries[ca_granule_page(ca_region_granule(p))].number;
+    void *const *at = objects, *const *end = at + count, *const *stop = at + work;
+    do {
+        void *p = *at;
+        uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(p))].number;
         ca_slab *slab = ca_slab_at(number);
-        uint32_t index = (uint32_t)((uint64_t)(p - slab->start) * reciprocal >> 32), free = slab->free;
-        CA_ASSERT(slab->class == class && index == ca_slab_index(slab, p) && !(slab->bits[index / 64] >> index % 64 & 1));
-        if (free == 0)
+        if (CA_UNLIKELY(slab->free == 0))
             partial_append(bin, number);
-        ca_slab_put(slab, index);
-        gone = free + 1 == slab->objects;
-        if (CA_UNLIKELY(gone))
+        at = ca_slab_put(slab, p, at, end < stop ? end : stop, reciprocal);
+        stop -= CA_SLAB_WORK;
+        if (CA_UNLIKELY(slab->free == slab->objects)) {
             slab_release(heap, bin, number);
-    }
+            break;
+        }
+    } while (at < end && at < stop);
+    uint32_t done = (uint32_t)(at - objects);
     CA_STORE(&bin->out, bin->out - done);
     return done;
 }
@@ -290,15 +293,15 @@ static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects,
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
 {
     for (uint32_t done = 0; done < count;)
-        done += return_some(heap, class, objects + done, count - done);
+        done += return_some(heap, class, objects + done, count - done, (count - done) * (1 + CA_SLAB_WORK));
 }
 
 /* The oldest objects of a loaded magazine, up to `most`, go to the slabs. */
-static void cache_spill(ca_heap *heap, unsigned class, uint32_t most)
+static void cache_spill(ca_heap *heap, unsigned class, uint32_t most, uint32_t work)
 {
     ca_cache *cache = &heap->caches[class];
     ca_magazine *m = ca_magazine_at(ca_magazine_of(cache->limit));
-    uint32_t all = (uint32_t)(cache->top - m->slot), done = return_some(heap, class, &m->slot[1], most);
+    uint32_t all = (uint32_t)(cache->top - m->slot), done = return_some(heap, class, &m->slot[1], most, work);
     memmove(&m->slot[1], &m->slot[1 + done], (all - done) * sizeof m->slot[0]);
     CA_STORE(&cache->top, cache->top - done);
 }
@@ -315,16 +318,16 @@ static void habit_forget(ca_heap *heap, unsigned class)
         limit_set(heap, class, ca_magazine_at(ca_magazine_of(cache->limit)));
 }
 
-/* Small work beside a slow call: now and then a look at the clock, otherwise a step of the hand. Whether any of it was done: then the call does less of what it came for.
+/* Small work beside a slow call: now and then a look at the clock, otherwise a step of the hand. Returns which it was.
  *
  * What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
  * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls, and gives back, a few objects a slow call: of a class without a slow
  * call since the last round all but IDLE_KEEP, of others as many magazines as were in the depot all the time since then. */
-static bool side_step(ca_heap *heap, uint32_t most)
+static unsigned side_step(ca_heap *heap, uint32_t work)
 {
     if (heap->slow_calls-- == 0) {
         ca_heap_tick(heap);
-        return true;
+        return SIDE_CLOCK;
     }
     unsigned class = heap->idle_hand;
     ca_bin *bin = &heap->class_bins[class];
@@ -333,8 +336,8 @@ static bool side_step(ca_heap *heap, uint32_t most)
     ca_habit *habit = &heap->habits[class];
     if (busy ? habit->low : bin->depot_count) {
         ca_magazine *m = ca_magazine_at(bin->depot);
-        uint32_t count = m->count < most ? m->count : most;
-        uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count);
+        uint32_t count = m->count < work ? m->count : work;
+        uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count, work);
         memmove(&m->slot[1 + m->count - count], &m->slot[1 + m->count - count + done], (count - done) * sizeof m->slot[0]);
         m->count -= done;
         CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects - done));
@@ -345,14 +348,14 @@ static bool side_step(ca_heap *heap, uint32_t most)
             if (depot_of(heap, class) > bin->depot_count && depot_at(class, habit->level - 1U) >= bin->depot_count)
                 habit->level--;
         }
-        return true;
+        return SIDE_STEP;
     }
     if (!busy && cache_is_loaded(cache)) {
         uint32_t all = (uint32_t)(cache->top - ca_magazine_at(ca_magazine_of(cache->limit))->slot);
         uint32_t room = ca_classes[class].room, keep = room < IDLE_KEEP ? room : IDLE_KEEP;
         if (all > keep) {
-            cache_spill(heap, class, all - keep < most ? all - keep : most);
-            return true;
+            cache_spill(heap, class, all - keep, work);
+            return SIDE_STEP;
         }
     }
     if (heap->idle_calls-- == 0) {
@@ -363,24 +366,22 @@ static bool side_step(ca_heap *heap, uint32_t most)
         heap->busy_classes &= ~(1ULL << class);
         heap->idle_hand = (uint8_t)(class + 1 < CA_CLASSES ? class + 1 : 0);
     }
-    return false;
+    return SIDE_NOTHING;
 }
 
 /* Up to `wanted` objects out of slabs, downwards from `to`; 0: no memory. */
 static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t wanted)
 {
     ca_bin *bin = &heap->class_bins[class];
-    uint32_t taken = 0, slabs = REFILL_SLABS;
     bool create = !bin->partial;
     if (create && !slab_create(heap, class))
         return 0;
-    if (create || side_step(heap, IDLE_FEW)) { /* not of this class, which is in use and has no depot */
-        wanted = wanted < REFILL_NEW ? wanted : REFILL_NEW;
-        slabs = 1;
-    }
-    for (uint32_t i = 0; i < slabs && taken < wanted && bin->partial; i++) {
+    uint32_t taken = 0, work = refill_work[create ? SIDE_STEP : side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
+    wanted = wanted < work ? wanted : work;
+    while (taken < wanted && work && bin->partial) {
         ca_slab *slab = ca_slab_at(bin->partial);
-        taken += ca_slab_take(slab, to - taken, wanted - taken);
+        taken += ca_slab_take(slab, to - taken, wanted - taken, &work);
+        work -= CA_SLAB_WORK < work ? CA_SLAB_WORK : work;
         if (!slab->free)
             partial_remove(bin, slab);
     }
@@ -429,7 +430,7 @@ static void *slabs_load(ca_heap *heap, unsigned class)
         cache_load(heap, class, number);
     }
     room_grow(heap, class);
-    uint32_t half = (room_of(heap, class) + 1) / 2, wanted = half < REFILL_MOST ? half : REFILL_MOST;
+    uint32_t half = (room_of(heap, class) + 1) / 2, most = ca_classes[class].size <= REFILL_SMALL ? REFILL_MOST : REFILL_LARGE, wanted = half < most ? half : most;
     void **to = cache->top + wanted;
     uint32_t taken = bin_take(heap, class, to, wanted);
     if (!taken)
@@ -452,7 +453,7 @@ static void *class_refill(ca_heap *heap, unsigned class)
     if (!p && bin->depot) {
         depot_load(heap, class);
         p = cache_pop(cache);
-        (void)side_step(heap, IDLE_MOST);
+        (void)side_step(heap, IDLE_WORK);
     }
     if (!p)
         p = slabs_load(heap, class);
@@ -509,11 +510,11 @@ void ca_heap_put_full(void *p, ca_heap *heap, ca_cache *cache)
         if (cache_is_loaded(cache))
             ca_depot_push(bin, cache_unload(cache));
         cache_load(heap, class, empty);
-        (void)side_step(heap, IDLE_MOST);
+        (void)side_step(heap, IDLE_WORK);
     } else if (cache_is_loaded(cache)) {
-        uint32_t half = (room_of(heap, class) + 1) / 2, most = side_step(heap, IDLE_FEW) ? SPILL_FEW : SPILL_MOST;
+        uint32_t half = (room_of(heap, class) + 1) / 2, work = spill_work[side_step(heap, IDLE_FEW)];
         heap->habits[class].spilled = 1;
-        cache_spill(heap, class, half < most ? half : most);
+        cache_spill(heap, class, half < SPILL_MOST ? half : SPILL_MOST, work);
     } else {
         ca_heap_return(heap, class, &p, 1);
         return;

@@ -8,7 +8,7 @@
 #include "heap/save.h"
 
 enum {
-    PURGE_LOOKS = 5,   /* free blocks and bins that one tick looks at */
+    PURGE_LOOKS = 3,   /* free blocks, and bins that have some, that one tick looks at */
     PURGE_MOST = 4
 };
 

@@ -10,31 +10,40 @@ void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca
         slab->bits[i / 64] = objects - i >= 64 ? UINT64_MAX : (1ULL << (objects - i)) - 1;
 }
 
-/* From word w, its bits at or after `from`. Returns how many. */
-static unsigned word_take(ca_slab *slab, unsigned w, unsigned from, void **to, unsigned wanted)
+/* Out of a word of bits, those of `among`, of which there are some (and last < to): their objects are stored downwards from `to`, no further than `last`. Returns where it ended. */
+CA_INLINE void **word_take(uint64_t *bits, uint64_t among, char *base, size_t size, void **to, void *const *last)
 {
-    const size_t size = ca_classes[slab->class].size;
-    char *base = slab->start + (size_t)w * 64 * size;
-    uint64_t all = slab->bits[w], word = all & ~0ULL << from, rest = all & ~word;
-    void **first = to, **last = to - wanted;
-    for (; word && to != last; word &= word - 1)
+    uint64_t word = *bits & among, others = *bits & ~among;
+    do {
         *to-- = base + ca_bit_low(word) * size;
-    slab->bits[w] = rest | word;
-    return (unsigned)(first - to);
+        word &= word - 1;
+        if (!word)
+            break;
+    } while (to != last);
+    *bits = others | word;
+    return to;
 }
 
-unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted)
+unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted, unsigned *work)
 {
-    const unsigned words = (slab->objects + 63) / 64;
-    unsigned taken = 0;
-    if (slab->color) {
-        taken = word_take(slab, 0, slab->color, to, wanted);
+    const size_t size = ca_classes[slab->class].size;
+    char *base = slab->start;
+    unsigned taken = wanted < slab->free ? wanted : slab->free;
+    void **at = to, *const *last = to - taken;
+    if (slab->color) { /* nothing was taken yet */
+        at = word_take(&slab->bits[0], ~0ULL << slab->color, base, size, at, last);
         slab->color = 0;
     }
-    for (unsigned w = 0; w < words && taken < wanted; w++)
-        if (slab->bits[w])
-            taken += word_take(slab, w, 0, to - taken, wanted - taken);
+    ptrdiff_t left = (ptrdiff_t)*work - (to - at);
+    for (uint64_t *bits = slab->bits; at != last && left > 0; bits++, base += 64 * size)
+        if (*bits) {
+            void **from = at;
+            at = word_take(bits, ~0ULL, base, size, at, last);
+            left -= CA_SLAB_WORD_WORK + (from - at);
+        }
+    taken = (unsigned)(to - at);
     CA_STORE(&slab->free, slab->free - taken);
+    *work = left > 0 ? (unsigned)left : 0;
     return taken;
 }
 

@@ -8,10 +8,17 @@
 #ifndef CA_HEAP_SLAB_H
 #define CA_HEAP_SLAB_H
 
+#include "base/check.h"
 #include "heap/class.h"
 #include "source/region.h"
 
-enum { CA_SLAB_WORDS = 8, CA_SLAB_OBJECTS = CA_SLAB_WORDS * 64 };
+enum {
+    CA_SLAB_WORDS = 8,
+    CA_SLAB_OBJECTS = CA_SLAB_WORDS * 64,
+    /* Work, so that calls that move many objects have a bound: an object is 1, about ten instructions; besides, */
+    CA_SLAB_WORD_WORK = 2, /* each word of bits that objects are taken from, and */
+    CA_SLAB_WORK = 2       /* each slab */
+};
 
 /* [S1] free == the number of set bits
  * [S2] in its bin's list of partial slabs iff free > 0
@@ -47,8 +54,8 @@ typedef struct ca_slab_list {
 void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca_node node, uint32_t color);
 
 /* Takes up to `wanted` objects, the lowest addresses first, and stores them downwards from `to` (the lowest lies highest, and
- * is popped first). Returns how many. */
-unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted);
+ * is popped first). Returns how many: at least one of a slab that has any. *work: how much may be done, about; what was done is subtracted. */
+unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted, unsigned *work);
 
 /* Index of the object that starts at p, or UINT32_MAX: p is not the start of one. */
 CA_INLINE uint32_t ca_slab_index(const ca_slab *slab, const void *p)
@@ -59,11 +66,26 @@ CA_INLINE uint32_t ca_slab_index(const ca_slab *slab, const void *p)
     return (uint64_t)index * class->size == offset && index < slab->objects ? index : UINT32_MAX;
 }
 
-/* pre: the object is out. */
-CA_INLINE void ca_slab_put(ca_slab *slab, uint32_t index)
+/* The object p = *at, which is out, and those behind it in the array, before `end`, as far as they lie in the same page, one behind the other.
+ * Returns where it ended. reciprocal: of the class */
+CA_INLINE void *const *ca_slab_put(ca_slab *slab, const char *p, void *const *at, void *const *end, uint64_t reciprocal)
 {
-    slab->bits[index / 64] |= 1ULL << index % 64;
-    CA_STORE(&slab->free, slab->free + 1);
+    const char *start = slab->start;
+    uint32_t free = slab->free;
+    for (;;) {
+        uint32_t index = (uint32_t)((uint64_t)(p - start) * reciprocal >> 32);
+        CA_ASSERT(index == ca_slab_index(slab, p) && !(slab->bits[index / 64] >> index % 64 & 1));
+        slab->bits[index / 64] |= 1ULL << index % 64;
+        free++;
+        if (++at >= end)
+            break;
+        const char *before = p;
+        p = *at;
+        if (((uintptr_t)p ^ (uintptr_t)before) >= CA_PAGE)
+            break;
+    }
+    CA_STORE(&slab->free, free);
+    return at;
 }
 
 bool ca_slab_is_valid(const ca_slab *slab, int *which);

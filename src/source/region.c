@@ -792,17 +792,22 @@ void ca_region_clear(ca_page page, ca_page pages)
 
 unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most)
 {
-    const unsigned all = tlsf->levels * CA_BIN_SECOND_LEVELS;
+    const unsigned start = *cursor;
     uint32_t now = ca_region_now(), ticks = age >> CLOCK_SHIFT;
     unsigned done = 0;
-    for (unsigned seen = 0; seen < all && looks && done < most; looks--) { /* once round at most */
-        for (ca_node node = tlsf->bins[*cursor]; node && looks > 1 && done < most; node = tlsf->nodes[node].next_free, looks--)
+    for (bool round = false; looks && done < most; looks--) {
+        unsigned bin = ca_tlsf_bin_from(tlsf, *cursor);
+        if (bin == CA_BIN_COUNT && !round) {
+            round = true;
+            *cursor = 0;
+            continue;
+        }
+        if (bin >= (round ? start : CA_BIN_COUNT))
+            break;
+        for (ca_node node = tlsf->bins[bin]; node && looks > 1 && done < most; node = tlsf->nodes[node].next_free, looks--)
             if (tlsf->marks[node] > CA_MARK_OFFERED && (age == 0 || now - tlsf->marks[node] > ticks))
                 done += block_purge(tlsf, node);
-        bool skip = *cursor % CA_BIN_SECOND_LEVELS == 0 && !(tlsf->second[*cursor / 64] >> *cursor % 64 & 0xff);
-        unsigned step = skip ? CA_BIN_SECOND_LEVELS : 1;
-        seen += step;
-        *cursor = *cursor + step < all ? *cursor + step : 0;
+        *cursor = bin + 1;
     }
     return done;
 }

@@ -152,7 +152,7 @@ CA_INLINE uint32_t ca_region_now(void)
     return CA_LOAD(&ca_region.now);
 }
 
-/* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs and bins,
+/* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs and bins that have some,
  * going round, and gives back no more than `most` (a system call each). */
 void ca_region_purge(ca_zone *zone, uint32_t age, unsigned looks, unsigned most);
 /* All that is free, in all zones. */

@@ -107,7 +107,7 @@ static void a_slab_gives_each_object_once_the_lowest_first(void **state)
         uint32_t n = 0;
         while (slab.free) { /* a few at a time, stored downwards */
             void *some[7];
-            unsigned got = ca_slab_take(&slab, &some[6], 7);
+            unsigned work = UINT32_MAX, got = ca_slab_take(&slab, &some[6], 7, &work);
             assert_true(got == (slab.objects - n < 7 ? slab.objects - n : 7));
             for (unsigned k = 0; k < got; k++)
                 taken[n++] = some[6 - k];
@@ -116,14 +116,53 @@ static void a_slab_gives_each_object_once_the_lowest_first(void **state)
         assert_int_equal(n, slab.objects);
         for (uint32_t k = 0; k < n; k++)
             assert_ptr_equal(taken[k], slab.start + (size_t)k * ca_classes[i].size);
-        assert_int_equal(ca_slab_take(&slab, &taken[0], 1), 0);
-        for (uint32_t k = 0; k < n; k++)
-            ca_slab_put(&slab, ca_slab_index(&slab, taken[n - 1 - k]));
+        unsigned plenty = UINT32_MAX;
+        assert_int_equal(ca_slab_take(&slab, &taken[0], 1, &plenty), 0);
+        for (uint32_t k = 0; k < n / 2; k++) { /* last to first, */
+            void *swapped = taken[k];
+            taken[k] = taken[n - 1 - k];
+            taken[n - 1 - k] = swapped;
+        }
+        uint32_t put = 0;
+        while (put < n) { /* a few at a time, and only those of one page */
+            uint32_t few = n - put < 5 ? n - put : 5, same = 1;
+            while (same < few && (uintptr_t)taken[put + same] / CA_PAGE == (uintptr_t)taken[put] / CA_PAGE)
+                same++;
+            void *const *end = ca_slab_put(&slab, taken[put], &taken[put], &taken[put + few], ca_classes[i].reciprocal);
+            assert_ptr_equal(end, &taken[put + same]);
+            put += same;
+            assert_int_equal(slab.free, put);
+        }
         assert_true(ca_slab_is_valid(&slab, &which) && slab.free == slab.objects);
         slab.bits[0] &= ~1ULL; /* [S1] */
         assert_false(ca_slab_is_valid(&slab, &which));
         assert_int_equal(which, 1);
     }
+}
+
+/* Every 64th object is free: the work that is allowed bounds how many words are looked at. */
+static void a_scattered_slab_gives_as_many_as_work_allows(void **state)
+{
+    (void)state;
+    ca_slab slab;
+    ca_slab_init(&slab, 0, run.page, ca_classes[0].first_pages, 1, 0);
+    memset(slab.bits, 0, sizeof slab.bits);
+    uint32_t words = slab.objects / 64;
+    for (uint32_t w = 0; w < words; w++)
+        slab.bits[w] = 1;
+    slab.free = words;
+    slab.color = 0;
+    assert_in_range(words, 3, CA_SLAB_WORDS);
+    void *some[CA_SLAB_OBJECTS];
+    unsigned work = 2 * (1 + CA_SLAB_WORD_WORK);
+    assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), 2);
+    assert_int_equal(work, 0);
+    assert_int_equal(slab.free, words - 2);
+    work = UINT32_MAX;
+    assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), words - 2);
+    assert_ptr_equal(some[9], slab.start + (size_t)2 * 64 * ca_classes[0].size);
+    int which;
+    assert_true(ca_slab_is_valid(&slab, &which));
 }
 
 int main(void)
@@ -134,6 +173,7 @@ int main(void)
         cmocka_unit_test(the_reciprocal_divides_every_offset),
         cmocka_unit_test(aligned_classes_are_aligned),
         cmocka_unit_test(a_slab_gives_each_object_once_the_lowest_first),
+        cmocka_unit_test(a_scattered_slab_gives_as_many_as_work_allows),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

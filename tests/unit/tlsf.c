@@ -36,6 +36,26 @@ static void an_empty_one_has_nothing(void **state)
     assert_int_equal(f.tlsf.spare, 8);
 }
 
+static void bins_with_blocks_are_found_in_order(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_init(&f, FIXTURE_NODES - 1);
+    assert_int_equal(ca_tlsf_bin_from(&f.tlsf, 0), CA_BIN_COUNT);
+    const uint64_t sizes[] = {1, 9, 1000, (uint64_t)1 << 40};
+    unsigned from = 0;
+    for (int i = 0; i < 4; i++)
+        assert_int_not_equal(ca_tlsf_add(&f.tlsf, (uint64_t)i << 41, sizes[i]), CA_NODE_NONE);
+    for (int i = 0; i < 4; i++) {
+        unsigned bin = ca_tlsf_bin_from(&f.tlsf, from);
+        assert_int_equal(bin, ca_bin_floor(sizes[i]));
+        assert_int_equal(ca_tlsf_bin_from(&f.tlsf, bin), bin);
+        from = bin + 1;
+    }
+    assert_int_equal(ca_tlsf_bin_from(&f.tlsf, from), CA_BIN_COUNT);
+    assert_int_equal(ca_tlsf_bin_from(&f.tlsf, CA_BIN_COUNT), CA_BIN_COUNT);
+}
+
 static void nodes_are_used_from_the_lowest(void **state)
 {
     (void)state;
@@ -378,6 +398,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_one_has_nothing),
+        cmocka_unit_test(bins_with_blocks_are_found_in_order),
         cmocka_unit_test(nodes_are_used_from_the_lowest),
         cmocka_unit_test(blocks_follow_each_other),
         cmocka_unit_test(freeing_merges_both_ways),

@@ -187,6 +187,38 @@ static void a_zone_that_ends_takes_nothing_from_others(void **state)
     ca_heap_retire(heap[ZONES]);
 }
 
+/* However few blocks one call looks at, and wherever the one before it ended: each free block is given back once. */
+static void purging_goes_round(void **state)
+{
+    (void)state;
+    enum { RUNS = 7, FREE = 4 };
+    ca_source source = {sizeof source, NULL, 0, count_reserve, count_commit, count_purge, count_release, NULL, NULL};
+    ca_zone *zone = ca_zone_hold(&source);
+    for (unsigned round = 4; round-- > 0;) { /* other sizes each time */
+        ca_run run[RUNS];
+        for (unsigned i = 0; i < RUNS; i++) {
+            run[i] = ca_region_take(zone, (1 + i + 9 * round) * CA_CHUNK, 1, NULL);
+            memset(ca_region_address(run[i].page), 1, run[i].pages * (size_t)CA_PAGE);
+        }
+        for (unsigned i = 0; i < RUNS; i += 2)
+            ca_region_give(run[i].page, NULL);
+        counts_reset();
+        for (unsigned calls = 0, before = 0; calls < 4 * FREE; calls++, before = purged) {
+            ca_region_purge(zone, 0, 3, 1);
+            assert_true(purged <= before + 1);
+        }
+        assert_int_equal(purged, FREE);
+        for (unsigned i = 0; i < RUNS; i++) {
+            if (i % 2 == 0)
+                assert_int_equal(*(char *)ca_region_address(run[i].page), 0);
+            else
+                ca_region_give(run[i].page, NULL);
+        }
+        ca_region_purge_all();
+    }
+    ca_zone_drop(zone);
+}
+
 static void many_zones_are_told_apart(void **state)
 {
     (void)state;
@@ -226,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_zone_of_a_buffer_stays_in_it),
         cmocka_unit_test(an_inner_zone_is_part_of_the_first_range),
         cmocka_unit_test(a_zone_that_ends_takes_nothing_from_others),
+        cmocka_unit_test(purging_goes_round),
         cmocka_unit_test(many_zones_are_told_apart),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

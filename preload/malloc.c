@@ -51,12 +51,16 @@ FAST void *FACE(malloc)(size_t size)
     return CA_LIKELY(p != NULL) ? p : malloc_slow(size, target);
 }
 
+CA_NOINLINE static void free_rest(void *p, const char *function)
+{
+    if (!ca_fast_free_third(p) && CA_UNLIKELY(ca_front_free(p, function) == CA_FOREIGN))
+        ca_next_free(p);
+}
+
 CA_NOINLINE static void free_slow(void *p, const char *function)
 {
-    if (ca_fast_free_second(p))
-        return;
-    if (CA_UNLIKELY(ca_front_free(p, function) == CA_FOREIGN))
-        ca_next_free(p);
+    if (!ca_fast_free_second(p))
+        free_rest(p, function);
 }
 
 void ca_face_free_rest(void *p)

@@ -782,10 +782,6 @@ static void context_lose(ca_context *c, void *mark)
         c->state = CA_CONTEXT_LOST;
         if (c->heap)
             c->heap->state = CA_HEAP_ORPHAN;
-        else if (c->target.kind == CA_TARGET_SHORT) /* who asks for a size waits for an even number */
-            c->bump.retreats &= ~1U;
-        else if (c->target.kind == CA_TARGET_MEDIUM)
-            c->chunked.retreats &= ~1U;
     }
     if (c->lock.state) { /* so may who had the annex: it is nobody's, the next call makes another */
         if (c->annex)

@@ -191,12 +191,21 @@ CA_INLINE bool ca_fast_free(void *p)
     return false;
 }
 
-/* A live block of the short or medium context that is current, but for those in a short one's first piece when that is full. false: not that; nothing has changed. */
+/* A live block of the short or medium context that is current: what costs little. false: not that; nothing has changed. */
 CA_INLINE bool ca_fast_chunk_free(ca_target *target, void *p)
 {
     ca_context *c = ca_context_of_target(target);
     if (CA_LIKELY(target->kind == CA_TARGET_SHORT))
-        return ca_bump_free_quick(&c->bump, p) || ca_bump_free_own(&c->bump, ca_context_number(c), p);
+        return CA_LIKELY(ca_bump_free_last(&c->bump, p)) || ca_bump_free_quick(&c->bump, p);
+    return ca_chunked_free_last(&c->chunked, p);
+}
+
+/* The rest, but for blocks in a short one's first piece when that is full. */
+CA_INLINE bool ca_fast_chunk_free_own(ca_target *target, void *p)
+{
+    ca_context *c = ca_context_of_target(target);
+    if (target->kind == CA_TARGET_SHORT)
+        return ca_bump_free_own(&c->bump, ca_context_number(c), p);
     return ca_chunked_free_own(&c->chunked, ca_context_number(c), p);
 }
 
@@ -207,13 +216,20 @@ CA_INLINE bool ca_fast_free_others(ca_target *target, void *p)
     return CA_LIKELY(g < CA_PEEK(&ca_region.granules)) && CA_LIKELY(ca_has_all_classes(target)) && ca_remote_free_quick(ca_heap_of(target), ca_fast_tag(g), g, p);
 }
 
-/* After ca_fast_free, the first thing on the slow path. */
+/* After ca_fast_free, the first thing on the slow path. No calls, so nothing has to be kept for after them. */
 CA_INLINE bool ca_fast_free_second(void *p)
 {
     ca_target *target = ca_current;
     if (CA_LIKELY(target->kind == CA_TARGET_HOME))
         return ca_fast_free_others(target, p);
     return CA_UNLIKELY(target->kind >= CA_TARGET_SHORT) && target->context_end != 0 && ca_fast_chunk_free(target, p);
+}
+
+/* And the second. */
+CA_INLINE bool ca_fast_free_third(void *p)
+{
+    ca_target *target = ca_current;
+    return CA_UNLIKELY(target->kind >= CA_TARGET_SHORT) && target->context_end != 0 && ca_fast_chunk_free_own(target, p);
 }
 
 /* Of a slab's object of the current heap. 0: not from here; ask ca_front_usable. */

@@ -208,14 +208,14 @@ static size_t size_up_to(const ca_bump *bump, const void *p, const char *end)
     return (size_t)((q < end ? q : end) - (const char *)p);
 }
 
-/* While the owner takes back the block behind p, its start bit and `at` disagree for a moment: look again. */
+/* blocks_end reads `at` first. Again, when the owner has taken back a block meanwhile: see ca_chunk_retreat. */
 size_t ca_bump_size(const ca_bump *bump, const void *p)
 {
     for (;;) {
         uint32_t before = CA_LOAD_ACQUIRE(&bump->retreats);
         size_t size = size_up_to(bump, p, blocks_end(bump, p));
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (!(before & 1) && CA_LOAD(&bump->retreats) == before)
+        if (CA_LOAD(&bump->retreats) == before)
             return size;
     }
 }
@@ -246,12 +246,10 @@ bool ca_bump_resize(ca_bump *bump, void *p, size_t size)
 
 bool ca_bump_free(ca_bump *bump, void *p, bool mine)
 {
+    if (mine && ca_bump_free_last(bump, p))
+        return true;
     unsigned bit;
     ca_live_word *w = start_word(bump, p, &bit);
-    if (mine && p == bump->last && (char *)p >= bump->floor && !(CA_LOAD(&w->died) >> bit & 1)) {
-        ca_bump_take_back(bump, p, w, 1ULL << bit);
-        return true;
-    }
     if (!(CA_LOAD(&w->born) >> bit & 1) || __atomic_fetch_or(&w->died, 1ULL << bit, __ATOMIC_ACQ_REL) >> bit & 1)
         return false;
     __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELEASE);

@@ -53,16 +53,24 @@ CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)
     return p;
 }
 
-/* Gives back the last block. pre: p == bump->last, not NULL, and not below `floor`; its start bit is `bit` of `w` */
-CA_INLINE void ca_bump_take_back(ca_bump *bump, void *p, ca_live_word *w, uint64_t bit)
+/* By the owner: takes back the last block. false: p is another one, or one below a mark, or not live any more. */
+CA_INLINE bool ca_bump_free_last(ca_bump *bump, void *p)
 {
-    bump->high = bump->at > bump->high ? bump->at : bump->high;
+    if (CA_UNLIKELY(p != bump->last) || CA_UNLIKELY(!p) || CA_UNLIKELY((char *)p < bump->floor))
+        return false;
+    size_t g = (size_t)((char *)p - bump->start) / CA_GRANULE;
+    ca_live_word *w = &bump->words[g / 64];
+    if (CA_UNLIKELY(CA_LOAD(&w->died) >> g % 64 & 1)) /* by another thread */
+        return false;
+    if (bump->at > bump->high)
+        bump->high = bump->at;
     bump->last = NULL;
     CA_STORE(&bump->blocks, bump->blocks - 1);
-    ca_chunk_retreat(&bump->at, p, w, bit, &bump->retreats);
+    ca_chunk_retreat(&bump->at, p, w, g, &bump->retreats);
+    return true;
 }
 
-/* By the owner, in the chunk or piece in use. false: not done; ask ca_bump_free, which knows more. */
+/* By the owner, in the chunk or piece in use, not the last block. false: not done; ask ca_bump_free, which knows more. */
 CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
 {
     size_t offset = (uintptr_t)p - (uintptr_t)bump->start;
@@ -70,13 +78,7 @@ CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
         return false;
     ca_live_word *w = &bump->words[offset / CA_GRANULE / 64];
     uint64_t bit = 1ULL << offset / CA_GRANULE % 64;
-    if (CA_UNLIKELY(!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit)))
-        return false;
-    if (p == bump->last && (char *)p >= bump->floor) {
-        ca_bump_take_back(bump, p, w, bit);
-        return true;
-    }
-    if (CA_UNLIKELY(__atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit))
+    if (CA_UNLIKELY(!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit)) || CA_UNLIKELY(__atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit))
         return false;
     CA_STORE_RELEASE(&bump->own_freed, bump->own_freed + 1);
     return true;

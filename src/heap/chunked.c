@@ -317,7 +317,7 @@ static size_t size_at(const area *a, uint32_t place, const char *at)
     return (size_t)((at > p && at < end ? at : end) - p);
 }
 
-/* `at` is read first: what it moved over has its boundaries then. While the owner takes back the block behind p, they disagree for a moment: look again. */
+/* `at` is read first: what it moved over has its boundaries then. Again, when the owner has taken back a block meanwhile: see ca_chunk_retreat. */
 size_t ca_chunked_size(const ca_chunked *h, const void *p)
 {
     for (;;) {
@@ -326,7 +326,7 @@ size_t ca_chunked_size(const ca_chunked *h, const void *p)
         area a = area_of(h, p);
         size_t size = size_at(&a, place_of(&a, p), at);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (!(before & 1) && CA_LOAD(&h->retreats) == before)
+        if (CA_LOAD(&h->retreats) == before)
             return size;
     }
 }

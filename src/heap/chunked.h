@@ -87,31 +87,34 @@ CA_INLINE void ca_chunked_high_raise(ca_chunked *h, uint32_t number, char *end)
         CA_STORE(high, end);
 }
 
-/* The block cut last is part of the run in use again, as if it had not been cut. Its start bit is `bit` of `w`. */
-CA_INLINE void ca_chunked_take_back(ca_chunked *h, ca_live_word *w, uint64_t bit)
+/* By the owner: the block cut last is part of the run in use again, as if it had not been cut. false: p is another one, or not live any more. */
+CA_INLINE bool ca_chunked_free_last(ca_chunked *h, const void *p)
 {
-    char *p = h->last;
+    if (CA_UNLIKELY(p != h->last) || CA_UNLIKELY(!p))
+        return false;
+    size_t g = (size_t)((const char *)p - h->start) / CA_GRANULE;
+    ca_live_word *w = &h->words[g / 64];
+    if (CA_UNLIKELY(CA_LOAD(&w->died) >> g % 64 & 1)) /* by another thread */
+        return false;
     ca_chunked_high_raise(h, h->current, h->at);
+    char *at = h->last;
     h->last = NULL;
     CA_STORE(&h->blocks, h->blocks - 1);
-    ca_chunk_retreat(&h->at, p, w, bit, &h->retreats);
+    ca_chunk_retreat(&h->at, at, w, g, &h->retreats);
+    return true;
 }
 
 /* By the owner, in the area of the run in use. false: not done; ask ca_chunked_free, which knows more. */
 CA_INLINE bool ca_chunked_free_quick(ca_chunked *h, const void *p)
 {
+    if (p == h->last)
+        return ca_chunked_free_last(h, p);
     size_t offset = (uintptr_t)p - (uintptr_t)h->start;
     if (offset >= h->area_bytes || offset % CA_GRANULE)
         return false;
     ca_live_word *w = &h->words[offset / CA_GRANULE / 64];
     uint64_t bit = 1ULL << offset / CA_GRANULE % 64;
-    if (!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit))
-        return false;
-    if (p == h->last) {
-        ca_chunked_take_back(h, w, bit);
-        return true;
-    }
-    if (__atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
+    if (!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
         return false;
     *(h->current ? &ca_chunk_at(h->current)->state : &h->piece_most) = UINT32_MAX;
     h->failed = UINT32_MAX;

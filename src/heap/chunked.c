@@ -358,7 +358,7 @@ static uint32_t live_before(const area *a, uint32_t place)
 
 /* The block at a place is dead now: how long a run it may be in. From the live block before, itself included, to the one behind: its end need not be looked for.
  * Blocks that are freed in order, either way, lengthen the stretch that was noted last, so that it is not looked through each time. */
-static void run_note(ca_chunked *h, const area *a, uint32_t place)
+CA_INLINE void run_note(ca_chunked *h, const area *a, uint32_t place)
 {
     bool same = a->number == h->note_area;
     uint32_t from = same && place == h->note_to ? h->note_from : live_before(a, place);
@@ -371,16 +371,15 @@ static void run_note(ca_chunked *h, const area *a, uint32_t place)
     h->failed = longest < h->failed ? h->failed : UINT32_MAX;
 }
 
-bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
+CA_INLINE bool free_in(ca_chunked *h, const area *a, const void *p, bool mine)
 {
-    area a = area_of(h, p);
-    uint32_t place = place_of(&a, p), number = a.number;
-    ca_live_word *w = &a.words[place / 64];
+    uint32_t place = place_of(a, p), number = a->number;
+    ca_live_word *w = &a->words[place / 64];
     uint64_t bit = 1ULL << place % 64;
     if (!(CA_LOAD(&w->born) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
         return false;
     if (mine) {
-        run_note(h, &a, place);
+        run_note(h, a, place);
         CA_STORE(&h->blocks, h->blocks - 1);
     } else { /* from here on the chunk may be gone, or another context's */
         __atomic_fetch_or(&h->remote, 1ULL << number % 64, __ATOMIC_RELEASE);
@@ -389,13 +388,22 @@ bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
     return true;
 }
 
-CA_NOINLINE static bool free_elsewhere(ca_chunked *h, uint32_t context, void *p)
+bool ca_chunked_free(ca_chunked *h, void *p, bool mine)
+{
+    area a = area_of(h, p);
+    return free_in(h, &a, p, mine);
+}
+
+CA_NOINLINE static bool free_elsewhere(ca_chunked *h, uint32_t context, const void *p)
 {
     ca_granule g = ca_region_granule(p);
     if (g == UINT64_MAX || (uintptr_t)p % CA_GRANULE)
         return false;
     const ca_page_entry *e = &ca_region.entries[ca_granule_page(g)];
-    return CA_LOAD(&e->tag) == CA_TAG_BUMP && CA_LOAD(&ca_chunk_at(CA_LOAD(&e->number))->context) == context && ca_chunked_free(h, p, true);
+    if (CA_LOAD(&e->tag) != CA_TAG_BUMP || CA_LOAD(&ca_chunk_at(CA_LOAD(&e->number))->context) != context)
+        return false;
+    area a = area_at(h, CA_LOAD(&e->number));
+    return free_in(h, &a, p, true);
 }
 
 bool ca_chunked_free_own(ca_chunked *h, uint32_t context, void *p)

@@ -191,8 +191,8 @@ CA_INLINE bool ca_fast_free(void *p)
     return false;
 }
 
-/* A live block of the short or medium context that is current: what costs little. false: not that; nothing has changed. */
-CA_INLINE bool ca_fast_chunk_free(ca_target *target, void *p)
+/* Of the short or medium context that is current: the block cut last, and of a short one any in the chunk in use. false: not that; nothing has changed. */
+CA_INLINE bool ca_fast_chunk_free_quick(ca_target *target, void *p)
 {
     ca_context *c = ca_context_of_target(target);
     if (CA_LIKELY(target->kind == CA_TARGET_SHORT))
@@ -200,7 +200,7 @@ CA_INLINE bool ca_fast_chunk_free(ca_target *target, void *p)
     return ca_chunked_free_last(&c->chunked, p);
 }
 
-/* The rest, but for blocks in a short one's first piece when that is full. */
+/* The rest, but for blocks in its first piece when that is not in use. */
 CA_INLINE bool ca_fast_chunk_free_own(ca_target *target, void *p)
 {
     ca_context *c = ca_context_of_target(target);
@@ -216,16 +216,16 @@ CA_INLINE bool ca_fast_free_others(ca_target *target, void *p)
     return CA_LIKELY(g < CA_PEEK(&ca_region.granules)) && CA_LIKELY(ca_has_all_classes(target)) && ca_remote_free_quick(ca_heap_of(target), ca_fast_tag(g), g, p);
 }
 
-/* After ca_fast_free, the first thing on the slow path. No calls, so nothing has to be kept for after them. */
+/* After ca_fast_free, the first thing on the slow path. It calls nothing (on x86-64), so it needs no frame. */
 CA_INLINE bool ca_fast_free_second(void *p)
 {
     ca_target *target = ca_current;
     if (CA_LIKELY(target->kind == CA_TARGET_HOME))
         return ca_fast_free_others(target, p);
-    return CA_UNLIKELY(target->kind >= CA_TARGET_SHORT) && target->context_end != 0 && ca_fast_chunk_free(target, p);
+    return CA_UNLIKELY(target->kind >= CA_TARGET_SHORT) && target->context_end != 0 && ca_fast_chunk_free_quick(target, p);
 }
 
-/* And the second. */
+/* After that, the second thing. */
 CA_INLINE bool ca_fast_free_third(void *p)
 {
     ca_target *target = ca_current;

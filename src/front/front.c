@@ -425,7 +425,7 @@ CA_NOINLINE static enum ca_found plain_free(void *p, const char *function)
     if (!p)
         return CA_OURS;
     ca_target *target = ca_current;
-    if ((target->kind == CA_TARGET_SHORT || target->kind == CA_TARGET_MEDIUM) && (ca_fast_chunk_free(target, p) || ca_fast_chunk_free_own(target, p)))
+    if ((target->kind == CA_TARGET_SHORT || target->kind == CA_TARGET_MEDIUM) && (ca_fast_chunk_free_quick(target, p) || ca_fast_chunk_free_own(target, p)))
         return CA_OURS;
     if (!block_find(p, function, &b))
         return stored_free(p, function);

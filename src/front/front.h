@@ -3,8 +3,9 @@
  *   malloc ── ca_fast_malloc        loaded magazine of the current heap (front/fast.h)
  *               └ ca_front_malloc   attach the thread · medium sizes · refill: depot, inbox, slabs, pages, region
  *   free ──── ca_fast_free          loaded magazine, if the page is the current heap's
- *               └ ca_fast_free_second   short and medium contexts' chunks · other threads' objects, where some wait already
- *                   └ ca_front_free     NULL · large · huge · other heaps' · wrong pointers · other allocators'
+ *               └ ca_fast_free_second   what short and medium contexts cut last, or have in the chunk in use · other threads' objects, where some wait already
+ *                   └ ca_fast_free_third    the rest of such contexts' blocks
+ *                       └ ca_front_free     NULL · large · huge · other heaps' · wrong pointers · other allocators'
  *
  * Any thread, any time: before constructors, after the thread's own teardown, in the child after fork.  errno is neither set
  * nor changed here.

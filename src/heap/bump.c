@@ -97,7 +97,7 @@ static void start_unset(ca_bump *bump, const void *p)
 {
     unsigned bit;
     ca_live_word *w = start_word(bump, p, &bit);
-    CA_STORE(&w->born, CA_LOAD(&w->born) & ~(1ULL << bit));
+    CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~(1ULL << bit));
     if (CA_LOAD(&w->died) >> bit & 1) /* other threads may be setting bits beside it */
         __atomic_fetch_and(&w->died, ~(1ULL << bit), __ATOMIC_RELAXED);
 }
@@ -107,12 +107,18 @@ bool ca_bump_was_block(const ca_bump *bump, const void *p)
     return (const char *)p >= bump->at && (const char *)p < bump->high;
 }
 
-static void piece_load(ca_bump *bump)
+/* All but `at`. */
+static void piece_use(ca_bump *bump)
 {
     bump->start = bump->piece;
-    CA_STORE(&bump->at, bump->piece);
     bump->end = bump->piece ? bump->piece + CA_PIECE_BYTES : NULL;
     bump->words = bump->starts;
+}
+
+static void piece_load(ca_bump *bump)
+{
+    piece_use(bump);
+    CA_STORE(&bump->at, bump->piece);
 }
 
 static bool room_find(ca_bump *bump, ca_account *account, uint32_t context, size_t bytes)
@@ -358,13 +364,13 @@ uint64_t ca_bump_mark(ca_bump *bump)
     return mark_at(number)->number;
 }
 
-/* The blocks in [from, end) are as if they had never been. Returns how many of them were freed before. */
+/* The blocks in [from, end) are as if they had never been. Returns how many of them were freed before. pre: `at` was there and is not any more, see at_retreat */
 static uint64_t starts_clear(ca_bump *bump, const char *from, const char *end)
 {
     uint64_t freed = 0;
     for (const char *p = from; p && p < end;) {
         unsigned bit;
-        size_t size = ca_bump_size(bump, p);
+        size_t size = size_up_to(bump, p, end);
         const ca_live_word *w = start_word(bump, p, &bit);
         freed += w->died >> bit & 1;
         start_unset(bump, p);
@@ -373,22 +379,29 @@ static uint64_t starts_clear(ca_bump *bump, const char *from, const char *end)
     return freed;
 }
 
-/* The chunk, or piece, in use is left, and nothing in it was ever there. */
+/* Before the bits of what lay above go, and before `used` changes: as ca_chunk_retreat. */
+static void at_retreat(ca_bump *bump, char *at)
+{
+    CA_STORE_RELEASE(&bump->at, at);
+    CA_STORE_RELEASE(&bump->retreats, bump->retreats + 1);
+}
+
+/* The chunk in use is left, and nothing in it was ever there. */
 static uint64_t chunk_unload(ca_bump *bump)
 {
-    uint32_t number = bump->used;
-    uint64_t freed = starts_clear(bump, ca_chunk_start(ca_chunk_at(number)), bump->at);
-    CA_STORE(&bump->used, ca_chunk_at(number)->next);
+    uint32_t number = bump->used, next = ca_chunk_at(number)->next;
+    const char *end = bump->at;
+    at_retreat(bump, next ? ca_chunk_at(next)->used_end : bump->piece ? bump->piece_end : NULL);
+    CA_STORE_RELEASE(&bump->used, next);
+    uint64_t freed = starts_clear(bump, ca_chunk_start(ca_chunk_at(number)), end);
     chunk_keep(bump, number);
-    if (bump->used) {
-        const ca_chunk *c = ca_chunk_at(bump->used);
+    if (next) {
+        const ca_chunk *c = ca_chunk_at(next);
         bump->start = ca_chunk_start(c);
         bump->words = ca_live_at(ca_page_granule(c->page));
         bump->end = bump->start + ca_chunk_bytes(c);
-        CA_STORE(&bump->at, c->used_end);
     } else {
-        piece_load(bump);
-        CA_STORE(&bump->at, bump->piece ? bump->piece_end : NULL);
+        piece_use(bump);
     }
     bump->high = NULL;
     return freed;
@@ -410,11 +423,11 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     uint64_t freed = 0;
     while (bump->used != m->used)
         freed += chunk_unload(bump);
-    char *at = m->at ? m->at : bump->piece;
-    freed += starts_clear(bump, at, bump->at);
-    bump->high = bump->at > bump->high ? bump->at : bump->high;
+    char *at = m->at ? m->at : bump->piece, *end = bump->at;
+    at_retreat(bump, at);
+    freed += starts_clear(bump, at, end);
+    bump->high = end > bump->high ? end : bump->high;
     bump->floor = at;
-    CA_STORE(&bump->at, at);
     bump->last = NULL;
     bump->blocks = m->blocks;
     CA_STORE(&bump->own_freed, bump->own_freed - freed);

@@ -70,7 +70,7 @@ CA_INLINE bool ca_bump_free_last(ca_bump *bump, void *p)
     return true;
 }
 
-/* By the owner, in the chunk or piece in use, not the last block. false: not done; ask ca_bump_free, which knows more. */
+/* By the owner, in the chunk or piece in use, after ca_bump_free_last: a last block below a mark stays where it is. false: not done; ask ca_bump_free, which knows more. */
 CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
 {
     size_t offset = (uintptr_t)p - (uintptr_t)bump->start;
@@ -86,7 +86,7 @@ CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
 
 /* 16-byte aligned, or more: `align` is a power of two. NULL: no memory, or the account refuses. */
 void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align);
-/* As ca_bump_free_quick, in any chunk but the one in use. context: the number of the bump's. */
+/* As ca_bump_free_quick, in any chunk; never the last block. context: the number of the bump's. */
 bool ca_bump_free_own(ca_bump *bump, uint32_t context, const void *p);
 /* In place: the last block to any size that its chunk has room for, others to what they have. `size` <= CA_MAX_SIZE. */
 bool ca_bump_resize(ca_bump *bump, void *p, size_t size);

@@ -12,9 +12,9 @@ enum {
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
     SPILL_MOST = 30,      /* objects of one spill */
-    REFILL_MOST = 30,     /* of one refill; of larger objects, which are written to after it, */
-    REFILL_LARGE = 15,    /* so that these writes are spread: with more, batches of 256 and of 1,024 bytes were a tenth and a third slower */
-    REFILL_SMALL = 64,    /* bytes */
+    REFILL_MOST = 30,     /* objects of one refill, */
+    REFILL_SMALL = 64,    /* if they have no more bytes; */
+    REFILL_LARGE = 15,    /* of larger ones, so that what is written to them is spread: with 30, batches of 256 and of 1,024 bytes were a tenth and a third slower */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_WORK = 24,       /* of one step, where little else is done in the call (see heap/slab.h: the worst call counts); otherwise */
     IDLE_FEW = 6,
@@ -24,7 +24,7 @@ enum {
 
 /* What a slow call did beside what it came for, and so how much work is left for that. */
 enum { SIDE_NOTHING, SIDE_STEP /* or a new slab */, SIDE_CLOCK };
-static const uint8_t refill_work[] = {34, 14, 1}, spill_work[] = {28, 9, 1};
+static const uint8_t refill_work[] = {42, 24, 1}, spill_work[] = {24, 8, 1};
 
 /* What a cache without a magazine has loaded: empty and full at once. */
 static void *no_slot[1];
@@ -266,25 +266,30 @@ CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number
     ca_pages_give(heap, node);
 }
 
-/* Up to `count` objects (not none) to their slabs, as far as `work` allows; ends with the first slab that is given back because of it. Returns how many, at least one. */
-static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, size_t count, size_t work)
+/* Up to `count` objects (not none) to their slabs, as far as `work` (not none) allows; ends with the first slab that is given back because of it. Returns how many, at least one. */
+static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, uint32_t count, uint32_t work)
 {
     ca_bin *bin = &heap->class_bins[class];
     const uint64_t reciprocal = ca_classes[class].reciprocal;
-    void *const *at = objects, *const *end = at + count, *const *stop = at + work;
+    void *const *at = objects, *const *end = at + count;
+    ptrdiff_t left = work;
     do {
         void *p = *at;
         uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(p))].number;
         ca_slab *slab = ca_slab_at(number);
-        if (CA_UNLIKELY(slab->free == 0))
+        CA_ASSERT(slab->class == class);
+        if (CA_UNLIKELY(slab->free == 0)) {
             partial_append(bin, number);
-        at = ca_slab_put(slab, p, at, end < stop ? end : stop, reciprocal);
-        stop -= CA_SLAB_WORK;
-        if (CA_UNLIKELY(slab->free == slab->objects)) {
+            left -= CA_SLAB_FULL_WORK;
+        }
+        void *const *from = at;
+        at = ca_slab_put(slab, p, at, end - at > left ? at + left : end, reciprocal);
+        left -= CA_SLAB_PUT_WORK + (at - from);
+        if (CA_UNLIKELY(slab->free >= slab->objects)) {
             slab_release(heap, bin, number);
             break;
         }
-    } while (at < end && at < stop);
+    } while (at < end && left > 0);
     uint32_t done = (uint32_t)(at - objects);
     CA_STORE(&bin->out, bin->out - done);
     return done;
@@ -293,10 +298,10 @@ static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects,
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
 {
     for (uint32_t done = 0; done < count;)
-        done += return_some(heap, class, objects + done, count - done, (count - done) * (1 + CA_SLAB_WORK));
+        done += return_some(heap, class, objects + done, count - done, UINT32_MAX);
 }
 
-/* The oldest objects of a loaded magazine, up to `most`, go to the slabs. */
+/* The oldest objects of a loaded magazine, up to `most` and as far as `work` allows, go to the slabs. */
 static void cache_spill(ca_heap *heap, unsigned class, uint32_t most, uint32_t work)
 {
     ca_cache *cache = &heap->caches[class];
@@ -378,10 +383,9 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
         return 0;
     uint32_t taken = 0, work = refill_work[create ? SIDE_STEP : side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
     wanted = wanted < work ? wanted : work;
-    while (taken < wanted && work && bin->partial) {
+    while (taken < wanted && (work || !taken) && bin->partial) {
         ca_slab *slab = ca_slab_at(bin->partial);
         taken += ca_slab_take(slab, to - taken, wanted - taken, &work);
-        work -= CA_SLAB_WORK < work ? CA_SLAB_WORK : work;
         if (!slab->free)
             partial_remove(bin, slab);
     }

@@ -8,7 +8,7 @@
 #include "heap/save.h"
 
 enum {
-    PURGE_LOOKS = 3,   /* free blocks, and bins that have some, that one tick looks at */
+    PURGE_LOOKS = 5,   /* free blocks that one tick looks at */
     PURGE_MOST = 4
 };
 
@@ -143,8 +143,7 @@ void ca_pages_trim(ca_heap *heap)
             if (ca_tlsf_is_whole(tlsf, node) && !ca_save_pins((ca_page)tlsf->nodes[node].offset))
                 extent_give(heap, node);
         }
-    unsigned cursor = 0;
-    (void)ca_region_purge_tlsf(tlsf, &cursor, UINT32_MAX, 0, UINT32_MAX);
+    (void)ca_region_purge_tlsf(tlsf, &(ca_purge_place){0, 0}, UINT32_MAX, 0, UINT32_MAX);
 }
 
 bool ca_pages_are_few(const ca_heap *heap)
@@ -177,8 +176,11 @@ void ca_heap_tick(ca_heap *heap)
         return;
     if (heap->held) /* what waits for its decay is looked at */
         ca_pages_let_go(heap);
-    if (!ca_region_purge_tlsf(&heap->pages, &heap->purge_cursor, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST))
-        ca_region_purge(CA_LOAD(&heap->runs.zone), ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
+    if (ca_region_now() & 2) { /* by turns, so that one tick does not cost as much as both */
+        (void)ca_region_purge_tlsf(&heap->pages, &heap->purged_to, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST);
+        return;
+    }
+    ca_region_purge(CA_LOAD(&heap->runs.zone), ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
     if (CA_UNLIKELY(CA_LOAD(&heap->runs.zone) != NULL)) /* it may be nobody's by now */
         ca_region_purge(NULL, ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
 }

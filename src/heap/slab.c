@@ -10,39 +10,42 @@ void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca
         slab->bits[i / 64] = objects - i >= 64 ? UINT64_MAX : (1ULL << (objects - i)) - 1;
 }
 
-/* Out of a word of bits, those of `among`, of which there are some (and last < to): their objects are stored downwards from `to`, no further than `last`. Returns where it ended. */
-CA_INLINE void **word_take(uint64_t *bits, uint64_t among, char *base, size_t size, void **to, void *const *last)
+/* Out of a word of bits, those of `some`, which is not 0: their objects are stored downwards from `to`, no further than `last`. Returns where it ended. pre: last < to */
+CA_INLINE void **word_take(uint64_t *bits, uint64_t some, char *base, size_t size, void **to, void *const *last)
 {
-    uint64_t word = *bits & among, others = *bits & ~among;
+    uint64_t others = *bits & ~some;
     do {
-        *to-- = base + ca_bit_low(word) * size;
-        word &= word - 1;
-        if (!word)
+        *to-- = base + ca_bit_low(some) * size;
+        some &= some - 1;
+        if (!some)
             break;
     } while (to != last);
-    *bits = others | word;
+    *bits = others | some;
     return to;
 }
 
 unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted, unsigned *work)
 {
     const size_t size = ca_classes[slab->class].size;
-    char *base = slab->start;
-    unsigned taken = wanted < slab->free ? wanted : slab->free;
-    void **at = to, *const *last = to - taken;
-    if (slab->color) { /* nothing was taken yet */
-        at = word_take(&slab->bits[0], ~0ULL << slab->color, base, size, at, last);
-        slab->color = 0;
-    }
-    ptrdiff_t left = (ptrdiff_t)*work - (to - at);
-    for (uint64_t *bits = slab->bits; at != last && left > 0; bits++, base += 64 * size)
-        if (*bits) {
+    void **at = to, *const *last = to - (wanted < slab->free ? wanted : slab->free);
+    ptrdiff_t left = (ptrdiff_t)*work - CA_SLAB_TAKE_WORK;
+    uint64_t word = slab->bits[0] & ~0ULL << slab->color; /* the rest of it comes with a later call */
+    slab->color = 0;
+    for (unsigned w = 0; at != last;) {
+        if (word) {
+            ptrdiff_t most = left > 0 ? left : 1;
             void **from = at;
-            at = word_take(bits, ~0ULL, base, size, at, last);
+            at = word_take(&slab->bits[w], word, slab->start + (size_t)w * 64 * size, size, at, at - last > most ? at - most : last);
             left -= CA_SLAB_WORD_WORK + (from - at);
+            if (left <= 0)
+                break;
         }
-    taken = (unsigned)(to - at);
-    CA_STORE(&slab->free, slab->free - taken);
+        if (++w == CA_SLAB_WORDS)
+            break;
+        word = slab->bits[w];
+    }
+    unsigned taken = (unsigned)(to - at);
+    CA_STORE(&slab->free, taken ? slab->free - taken : 0); /* without checks an object that was freed twice is counted twice */
     *work = left > 0 ? (unsigned)left : 0;
     return taken;
 }

@@ -15,9 +15,11 @@
 enum {
     CA_SLAB_WORDS = 8,
     CA_SLAB_OBJECTS = CA_SLAB_WORDS * 64,
-    /* Work, so that calls that move many objects have a bound: an object is 1, about ten instructions; besides, */
-    CA_SLAB_WORD_WORK = 2, /* each word of bits that objects are taken from, and */
-    CA_SLAB_WORK = 2       /* each slab */
+    /* Work, so that calls that move objects have a bound. The unit is an object that is moved, about twelve instructions. Besides, */
+    CA_SLAB_TAKE_WORK = 12, /* each slab that objects are taken from (most of it for words of bits without any), */
+    CA_SLAB_WORD_WORK = 1, /* and each word of its bits; */
+    CA_SLAB_PUT_WORK = 3,  /* each page that they are put into, */
+    CA_SLAB_FULL_WORK = 2  /* and each slab that was full */
 };
 
 /* [S1] free == the number of set bits
@@ -53,8 +55,8 @@ typedef struct ca_slab_list {
  * the starts of pages, which are few lines of the first-level cache; so each begins somewhere in its first page. */
 void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca_node node, uint32_t color);
 
-/* Takes up to `wanted` objects, the lowest addresses first, and stores them downwards from `to` (the lowest lies highest, and
- * is popped first). Returns how many: at least one of a slab that has any. *work: how much may be done, about; what was done is subtracted. */
+/* Takes up to `wanted` objects (not none), the lowest addresses first, and stores them downwards from `to` (the lowest lies highest, and is popped first). Returns how many: at least
+ * one of a slab that has any. *work: how much may be done; what was done is subtracted, and 0 is left where it was all or more. */
 unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted, unsigned *work);
 
 /* Index of the object that starts at p, or UINT32_MAX: p is not the start of one. */
@@ -67,7 +69,7 @@ CA_INLINE uint32_t ca_slab_index(const ca_slab *slab, const void *p)
 }
 
 /* The object p = *at, which is out, and those behind it in the array, before `end`, as far as they lie in the same page, one behind the other.
- * Returns where it ended. reciprocal: of the class */
+ * Returns where it ended. p goes in any case. reciprocal: of the class */
 CA_INLINE void *const *ca_slab_put(ca_slab *slab, const char *p, void *const *at, void *const *end, uint64_t reciprocal)
 {
     const char *start = slab->start;

@@ -9,7 +9,8 @@
 #include "source/parts.h"
 
 enum {
-    CLOCK_SHIFT = 4,     /* a mark counts 16 ms */
+    CLOCK_SHIFT = 4,     /* a mark counts 16 ms, and is odd */
+    PURGE_DEPTH = 24,    /* blocks of one list that ticks look at */
     ZONE_LEVELS = 31,    /* of a zone's TLSF: up to 2^32 pages */
     CHUNK_BYTES = CA_CHUNK * CA_PAGE,
     LEAST_PART = 512,    /* pages: of a further range of the first zone */
@@ -26,7 +27,7 @@ struct ca_zone {
     const ca_source *source;
     ca_tlsf free;
     ca_node_batches batches;
-    unsigned cursor;
+    ca_purge_place purged_to;
     uint64_t given;      /* pages */
     uint64_t all;        /* pages in parts */
     ca_part *parts;
@@ -790,24 +791,34 @@ void ca_region_clear(ca_page page, ca_page pages)
         memset(at, 0, (size_t)pages * CA_PAGE);
 }
 
-unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most)
+/* The block at a depth of a list that may have become shorter. */
+static ca_node block_at_depth(const ca_tlsf *tlsf, unsigned bin, unsigned depth)
 {
-    const unsigned start = *cursor;
+    ca_node node = tlsf->bins[bin];
+    while (node && depth--)
+        node = tlsf->nodes[node].next_free;
+    return node;
+}
+
+unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, ca_purge_place *place, unsigned looks, uint32_t age, unsigned most)
+{
+    const unsigned start = place->bin;
     uint32_t now = ca_region_now(), ticks = age >> CLOCK_SHIFT;
     unsigned done = 0;
-    for (bool round = false; looks && done < most; looks--) {
-        unsigned bin = ca_tlsf_bin_from(tlsf, *cursor);
-        if (bin == CA_BIN_COUNT && !round) {
+    for (bool round = false; looks && done < most;) {
+        unsigned bin = ca_tlsf_bin_from(tlsf, place->bin), depth = bin == place->bin ? place->depth : 0;
+        if (bin >= (round ? start : CA_BIN_COUNT)) {
+            if (round)
+                break;
             round = true;
-            *cursor = 0;
+            *place = (ca_purge_place){0, 0};
             continue;
         }
-        if (bin >= (round ? start : CA_BIN_COUNT))
-            break;
-        for (ca_node node = tlsf->bins[bin]; node && looks > 1 && done < most; node = tlsf->nodes[node].next_free, looks--)
+        ca_node node = block_at_depth(tlsf, bin, depth);
+        for (; node && looks && done < most; node = tlsf->nodes[node].next_free, looks--, depth++)
             if (tlsf->marks[node] > CA_MARK_OFFERED && (age == 0 || now - tlsf->marks[node] > ticks))
                 done += block_purge(tlsf, node);
-        *cursor = bin + 1;
+        *place = node && depth < PURGE_DEPTH ? (ca_purge_place){(uint16_t)bin, (uint16_t)depth} : (ca_purge_place){(uint16_t)(bin + 1), 0};
     }
     return done;
 }
@@ -816,7 +827,7 @@ void ca_region_purge(ca_zone *zone, uint32_t age, unsigned looks, unsigned most)
 {
     zone = zone_or_first(zone);
     ca_lock_take(&zone->lock);
-    (void)ca_region_purge_tlsf(&zone->free, &zone->cursor, looks, age, most);
+    (void)ca_region_purge_tlsf(&zone->free, &zone->purged_to, looks, age, most);
     ca_lock_drop(&zone->lock);
 }
 
@@ -839,7 +850,7 @@ static void zones_each(void (*fn)(ca_zone *zone, void *argument), void *argument
 static void zone_purge(ca_zone *zone, void *unused)
 {
     (void)unused;
-    (void)ca_region_purge_tlsf(&zone->free, &zone->cursor, UINT32_MAX, 0, UINT32_MAX);
+    (void)ca_region_purge_tlsf(&zone->free, &(ca_purge_place){0, 0}, UINT32_MAX, 0, UINT32_MAX);
 }
 
 void ca_region_purge_all(void)

@@ -152,7 +152,7 @@ CA_INLINE uint32_t ca_region_now(void)
     return CA_LOAD(&ca_region.now);
 }
 
-/* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs and bins that have some,
+/* Gives back to the kernel free pages that were unused for longer than `age` ms: looks at no more than `looks` free runs,
  * going round, and gives back no more than `most` (a system call each). */
 void ca_region_purge(ca_zone *zone, uint32_t age, unsigned looks, unsigned most);
 /* All that is free, in all zones. */
@@ -161,8 +161,12 @@ void ca_region_purge_all(void);
 void ca_region_purge_at_once(bool at_once);
 /* The pages of one block, free or about to be: those of a zone or of a heap. */
 void ca_region_purge_block(ca_tlsf *tlsf, ca_node node);
-/* The same for a TLSF of pages that a heap owns. `cursor`: the bin to go on with. Returns how many went back. */
-unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, unsigned *cursor, unsigned looks, uint32_t age, unsigned most);
+/* Where the next look at free blocks begins: a bin, and how many of its blocks were looked at. */
+typedef struct ca_purge_place {
+    uint16_t bin, depth;
+} ca_purge_place;
+/* The same for a TLSF of pages that a heap owns. Returns how many went back. */
+unsigned ca_region_purge_tlsf(ca_tlsf *tlsf, ca_purge_place *place, unsigned looks, uint32_t age, unsigned most);
 /* Reads the clock; true when ca_region_now changed. */
 bool ca_region_tick(void);
 

@@ -89,10 +89,10 @@ static bool is_filled(const block *b)
     return b->p[0] == b->byte && !memcmp(b->p, b->p + 1, b->size - 1);
 }
 
-/* The owner's quick way knows the chunk in use only; what it refuses is the other's business. */
+/* The owner's quick ways know the last block, the chunk in use, and chunks; what they refuse is the other's business. */
 static bool free_by_owner(model *m, void *p)
 {
-    return (below(m, 4) && (ca_bump_free_quick(&m->bump, p) || ca_bump_free_own(&m->bump, NUMBER, p))) || ca_bump_free(&m->bump, p, true);
+    return (below(m, 4) && (ca_bump_free_last(&m->bump, p) || ca_bump_free_quick(&m->bump, p) || ca_bump_free_own(&m->bump, NUMBER, p))) || ca_bump_free(&m->bump, p, true);
 }
 
 static void step_free(model *m)
@@ -103,7 +103,7 @@ static void step_free(model *m)
             if (m->blocks[i].live && m->blocks[i].p == b->p)
                 return;
         assert_false(ca_bump_is_live(&m->bump, b->p));
-        assert_false(ca_bump_free_quick(&m->bump, b->p) || ca_bump_free_quick(&m->bump, b->p + 1));
+        assert_false(ca_bump_free_last(&m->bump, b->p) || ca_bump_free_quick(&m->bump, b->p) || ca_bump_free_quick(&m->bump, b->p + 1));
         assert_false(ca_bump_free_own(&m->bump, NUMBER, b->p) || ca_bump_free(&m->bump, b->p, true));
         return;
     }
@@ -324,6 +324,55 @@ static void a_limit_stops_it_and_nothing_is_lost(void **state)
     model_free(m);
 }
 
+typedef struct reader {
+    const ca_bump *bump;
+    const void *p;
+    size_t size;
+    uint32_t go_on;
+    size_t reads;
+} reader;
+
+static void *read_size(void *argument)
+{
+    reader *r = argument;
+    while (CA_LOAD(&r->go_on)) {
+        if (ca_bump_size(r->bump, r->p) != r->size)
+            return NULL;
+        CA_STORE(&r->reads, r->reads + 1);
+    }
+    return r;
+}
+
+/* What comes after the block is taken back, or rolled back, with a chunk or without: the block's size stays what it is, whoever asks. */
+static void a_size_holds_while_the_owner_goes_back(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 6; way++) {
+        model *m = model_create(1);
+        reader r = {.bump = &m->bump, .size = 112, .go_on = 1};
+        if (way % 2) /* in a chunk, not in the first piece */
+            assert_non_null(ca_bump_alloc(&m->bump, &m->account, NUMBER, CA_PIECE_BYTES, CA_GRANULE));
+        r.p = ca_bump_alloc(&m->bump, &m->account, NUMBER, r.size, CA_GRANULE);
+        uint64_t mark = ca_bump_mark(&m->bump);
+        assert_true(r.p && mark);
+        pthread_t thread;
+        void *result;
+        assert_int_equal(pthread_create(&thread, NULL, read_size, &r), 0);
+        for (int i = 0; i < 200000 || !CA_LOAD(&r.reads); i++) {
+            char *behind = ca_bump_alloc(&m->bump, &m->account, NUMBER, way < 4 ? 48 : 2 * CA_PAGE, CA_GRANULE);
+            assert_non_null(behind);
+            if (way < 2)
+                assert_true(ca_bump_free_last(&m->bump, behind));
+            else
+                assert_true(ca_bump_rollback(&m->bump, mark));
+        }
+        CA_STORE(&r.go_on, 0);
+        assert_int_equal(pthread_join(thread, &result), 0);
+        assert_ptr_equal(result, &r);
+        model_free(m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_limit_stops_it_and_nothing_is_lost),
         cmocka_unit_test(random_work_against_the_model),
         cmocka_unit_test(another_thread_frees_while_the_owner_works),
+        cmocka_unit_test(a_size_holds_while_the_owner_goes_back),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -140,7 +140,7 @@ static void a_slab_gives_each_object_once_the_lowest_first(void **state)
     }
 }
 
-/* Every 64th object is free: the work that is allowed bounds how many words are looked at. */
+/* One object of each word is free: work bounds how many words they come from. */
 static void a_scattered_slab_gives_as_many_as_work_allows(void **state)
 {
     (void)state;
@@ -154,15 +154,38 @@ static void a_scattered_slab_gives_as_many_as_work_allows(void **state)
     slab.color = 0;
     assert_in_range(words, 3, CA_SLAB_WORDS);
     void *some[CA_SLAB_OBJECTS];
-    unsigned work = 2 * (1 + CA_SLAB_WORD_WORK);
+    unsigned work = CA_SLAB_TAKE_WORK + 2 * (1 + CA_SLAB_WORD_WORK);
     assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), 2);
     assert_int_equal(work, 0);
     assert_int_equal(slab.free, words - 2);
-    work = UINT32_MAX;
-    assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), words - 2);
+    work = 1;
+    assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), 1); /* one in any case */
+    assert_int_equal(work, 0);
     assert_ptr_equal(some[9], slab.start + (size_t)2 * 64 * ca_classes[0].size);
+    work = 1000;
+    assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), words - 3);
+    assert_int_equal(work, 1000 - CA_SLAB_TAKE_WORK - (words - 3) * (1 + CA_SLAB_WORD_WORK));
     int which;
     assert_true(ca_slab_is_valid(&slab, &which));
+}
+
+/* Within a word, too. And an object that was freed twice, as can be without checks, leads nowhere else. */
+static void a_full_slab_gives_no_more_than_work_allows(void **state)
+{
+    (void)state;
+    ca_slab slab;
+    void *some[CA_SLAB_OBJECTS];
+    ca_slab_init(&slab, 3, run.page, 1, 1, 0);
+    slab.color = 0;
+    unsigned work = CA_SLAB_TAKE_WORK + 9;
+    assert_int_equal(ca_slab_take(&slab, &some[40], 40, &work), 9);
+    work = 1000;
+    uint32_t rest = slab.free;
+    assert_int_equal(ca_slab_take(&slab, &some[CA_SLAB_OBJECTS - 1], CA_SLAB_OBJECTS, &work), rest);
+    slab.free = 1;
+    work = 1000;
+    assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), 0);
+    assert_int_equal(slab.free, 0);
 }
 
 int main(void)
@@ -174,6 +197,7 @@ int main(void)
         cmocka_unit_test(aligned_classes_are_aligned),
         cmocka_unit_test(a_slab_gives_each_object_once_the_lowest_first),
         cmocka_unit_test(a_scattered_slab_gives_as_many_as_work_allows),
+        cmocka_unit_test(a_full_slab_gives_no_more_than_work_allows),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -187,25 +187,26 @@ static void a_zone_that_ends_takes_nothing_from_others(void **state)
     ca_heap_retire(heap[ZONES]);
 }
 
-/* However few blocks one call looks at, and wherever the one before it ended: each free block is given back once. */
+/* However few blocks one call looks at, wherever the one before it ended, and however many there are in a bin: each free block is given back once. */
 static void purging_goes_round(void **state)
 {
     (void)state;
-    enum { RUNS = 7, FREE = 4 };
+    enum { RUNS = 29, FREE = (RUNS + 1) / 2 };
     ca_source source = {sizeof source, NULL, 0, count_reserve, count_commit, count_purge, count_release, NULL, NULL};
     ca_zone *zone = ca_zone_hold(&source);
-    for (unsigned round = 4; round-- > 0;) { /* other sizes each time */
+    for (unsigned round = 0; round < 12; round++) {
+        const unsigned looks = 1 + round % 4, most = 1 + round % 3, sizes = 1 + round % 5; /* in one bin to five */
         ca_run run[RUNS];
         for (unsigned i = 0; i < RUNS; i++) {
-            run[i] = ca_region_take(zone, (1 + i + 9 * round) * CA_CHUNK, 1, NULL);
+            run[i] = ca_region_take(zone, ((uint64_t)CA_CHUNK << i / 2 % sizes) + round % 2 * CA_CHUNK, 1, NULL);
             memset(ca_region_address(run[i].page), 1, run[i].pages * (size_t)CA_PAGE);
         }
         for (unsigned i = 0; i < RUNS; i += 2)
             ca_region_give(run[i].page, NULL);
         counts_reset();
         for (unsigned calls = 0, before = 0; calls < 4 * FREE; calls++, before = purged) {
-            ca_region_purge(zone, 0, 3, 1);
-            assert_true(purged <= before + 1);
+            ca_region_purge(zone, 0, looks, most);
+            assert_true(purged - before <= looks && purged - before <= most);
         }
         assert_int_equal(purged, FREE);
         for (unsigned i = 0; i < RUNS; i++) {
@@ -214,7 +215,8 @@ static void purging_goes_round(void **state)
             else
                 ca_region_give(run[i].page, NULL);
         }
-        ca_region_purge_all();
+        if (round % 2)
+            ca_region_purge_all();
     }
     ca_zone_drop(zone);
 }

@@ -13,8 +13,8 @@ enum {
     SLAB_BATCH = 4,
     SPILL_MOST = 30,      /* objects of one spill */
     REFILL_MOST = 30,     /* objects of one refill, */
-    REFILL_SMALL = 64,    /* if they have no more bytes; */
-    REFILL_LARGE = 15,    /* of larger ones, so that what is written to them is spread: with 30, batches of 256 and of 1,024 bytes were a tenth and a third slower */
+    REFILL_SMALL = 64,    /* if they have no more bytes, and the class has shown that it uses many; */
+    REFILL_FEW = 15,      /* otherwise. What is written to larger ones is spread so: with 30, batches of 256 and of 1,024 bytes were a tenth and a third slower */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_WORK = 24,       /* of one step, where little else is done in the call (see heap/slab.h: the worst call counts); otherwise */
     IDLE_FEW = 6,
@@ -24,7 +24,7 @@ enum {
 
 /* What a slow call did beside what it came for, and so how much work is left for that. */
 enum { SIDE_NOTHING, SIDE_STEP /* or a new slab */, SIDE_CLOCK };
-static const uint8_t refill_work[] = {42, 24, 1}, spill_work[] = {24, 8, 1};
+static const uint8_t refill_work[] = {42, 21, 1}, spill_work[] = {24, 8, 1};
 
 /* What a cache without a magazine has loaded: empty and full at once. */
 static void *no_slot[1];
@@ -434,7 +434,8 @@ static void *slabs_load(ca_heap *heap, unsigned class)
         cache_load(heap, class, number);
     }
     room_grow(heap, class);
-    uint32_t half = (room_of(heap, class) + 1) / 2, most = ca_classes[class].size <= REFILL_SMALL ? REFILL_MOST : REFILL_LARGE, wanted = half < most ? half : most;
+    uint32_t half = (room_of(heap, class) + 1) / 2;
+    uint32_t most = ca_classes[class].size <= REFILL_SMALL && heap->habits[class].level ? REFILL_MOST : REFILL_FEW, wanted = half < most ? half : most;
     void **to = cache->top + wanted;
     uint32_t taken = bin_take(heap, class, to, wanted);
     if (!taken)

@@ -135,6 +135,7 @@ typedef struct ca_heap {
     struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
     uint8_t warm_count[CA_WARM_KINDS];
     uint8_t first_extent;   /* pages of a context's next first extent: as many as its last life had, within limits */
+    bool regions_turn;      /* of the two whose free blocks a tick looks at, see ca_heap_tick */
     struct ca_context *own; /* a thread's: its CTXALLOC_THREAD */
 
     ca_node_batches node_batches CA_ALIGNED(64);

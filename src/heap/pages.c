@@ -176,7 +176,8 @@ void ca_heap_tick(ca_heap *heap)
         return;
     if (heap->held) /* what waits for its decay is looked at */
         ca_pages_let_go(heap);
-    if (ca_region_now() & 2) { /* by turns, so that one tick does not cost as much as both */
+    heap->regions_turn = !heap->regions_turn; /* so that one tick does not cost as much as both */
+    if (!heap->regions_turn) {
         (void)ca_region_purge_tlsf(&heap->pages, &heap->purged_to, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST);
         return;
     }

@@ -9,7 +9,7 @@
 #include "source/parts.h"
 
 enum {
-    CLOCK_SHIFT = 4,     /* a mark counts 16 ms, and is odd */
+    CLOCK_SHIFT = 4,     /* a mark counts 16 ms */
     PURGE_DEPTH = 24,    /* blocks of one list that ticks look at */
     ZONE_LEVELS = 31,    /* of a zone's TLSF: up to 2^32 pages */
     CHUNK_BYTES = CA_CHUNK * CA_PAGE,

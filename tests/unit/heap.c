@@ -245,6 +245,7 @@ static void batch(ca_heap *heap, size_t size, unsigned count)
 static void a_class_keeps_what_its_use_has_shown_to_pay(void **state)
 {
     (void)state;
+    enum { ONE_STEP = 24 }; /* objects: the hand counts magazines, and one that it has begun to empty is one */
     const ca_class *c = &ca_classes[ca_class_of(256)];
     ca_heap *heap = heap_new();
     batch(heap, 256, 500);
@@ -257,7 +258,7 @@ static void a_class_keeps_what_its_use_has_shown_to_pay(void **state)
     for (int i = 0; i < 20000; i++) {
         batch(heap, 256, c->capacity + 10U);
         batch(heap, 1024, 200); /* slow calls, for the hand */
-        assert_true(cached(heap, 256) >= c->capacity + 10U);
+        assert_true(cached(heap, 256) + ONE_STEP >= c->capacity + 10U);
     }
     assert_true(cached(heap, 256) < most);
     /* Not used: next to nothing stays. */

@@ -214,7 +214,7 @@ static size_t size_up_to(const ca_bump *bump, const void *p, const char *end)
     return (size_t)((q < end ? q : end) - (const char *)p);
 }
 
-/* blocks_end reads `at` first. Again, when the owner has taken back a block meanwhile: see ca_chunk_retreat. */
+/* blocks_end reads `at` first. Again, when the owner has taken back a block meanwhile: see ca_chunk_lower. */
 size_t ca_bump_size(const ca_bump *bump, const void *p)
 {
     for (;;) {
@@ -364,7 +364,7 @@ uint64_t ca_bump_mark(ca_bump *bump)
     return mark_at(number)->number;
 }
 
-/* The blocks in [from, end) are as if they had never been. Returns how many of them were freed before. pre: `at` was there and is not any more, see at_retreat */
+/* The blocks in [from, end) are as if they had never been. Returns how many of them were freed before. pre: `at` was there and is not any more, see ca_chunk_lower */
 static uint64_t starts_clear(ca_bump *bump, const char *from, const char *end)
 {
     uint64_t freed = 0;
@@ -379,19 +379,12 @@ static uint64_t starts_clear(ca_bump *bump, const char *from, const char *end)
     return freed;
 }
 
-/* Before the bits of what lay above go, and before `used` changes: as ca_chunk_retreat. */
-static void at_retreat(ca_bump *bump, char *at)
-{
-    CA_STORE_RELEASE(&bump->at, at);
-    CA_STORE_RELEASE(&bump->retreats, bump->retreats + 1);
-}
-
 /* The chunk in use is left, and nothing in it was ever there. */
 static uint64_t chunk_unload(ca_bump *bump)
 {
     uint32_t number = bump->used, next = ca_chunk_at(number)->next;
     const char *end = bump->at;
-    at_retreat(bump, next ? ca_chunk_at(next)->used_end : bump->piece ? bump->piece_end : NULL);
+    ca_chunk_lower(&bump->at, next ? ca_chunk_at(next)->used_end : bump->piece ? bump->piece_end : NULL, &bump->retreats); /* before `used` changes, too */
     CA_STORE_RELEASE(&bump->used, next);
     uint64_t freed = starts_clear(bump, ca_chunk_start(ca_chunk_at(number)), end);
     chunk_keep(bump, number);
@@ -424,7 +417,7 @@ bool ca_bump_rollback(ca_bump *bump, uint64_t number)
     while (bump->used != m->used)
         freed += chunk_unload(bump);
     char *at = m->at ? m->at : bump->piece, *end = bump->at;
-    at_retreat(bump, at);
+    ca_chunk_lower(&bump->at, at, &bump->retreats);
     freed += starts_clear(bump, at, end);
     bump->high = end > bump->high ? end : bump->high;
     bump->floor = at;

@@ -34,7 +34,7 @@ typedef struct ca_bump {
     ca_live_word starts[CA_PIECE_WORDS]; /* of the piece */
     ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
     uint32_t marks;         /* records, newest first */
-    uint32_t retreats;      /* see ca_chunk_retreat */
+    uint32_t retreats;      /* see ca_chunk_lower */
 } ca_bump;
 
 /* In what is left of the chunk in use; NULL: ask ca_bump_alloc. */

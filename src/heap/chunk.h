@@ -74,13 +74,19 @@ void ca_piece_give(ca_account *account, char *piece, uint32_t dead);
 /* The number of the context that a page with CA_TAG_BUMP or CA_TAG_NEST belongs to, at p; 0: none. */
 uint32_t ca_chunk_owner(ca_page page, uint32_t tag, const void *p);
 
-/* The newest block, at p, ceases to be: `at`, where blocks end, moves down to it, and then its start bit (`granule` modulo 64) goes. Who asks from another thread for the size of the block before it reads
- * `at` first, and looks again when the count is another one afterwards: it may have seen the old `at` and no bit.  Whoever sees that the bit is gone sees the new count, too, and whoever
- * had that count before sees the new `at`. */
-CA_INLINE void ca_chunk_retreat(char **at, char *p, ca_live_word *w, size_t granule, uint32_t *retreats)
+/* Blocks cease to be: first `at`, where blocks end, moves down to p, and the count goes up; then their start bits may go. Who asks from another thread for the size of the block before
+ * them reads `at` first, and looks again when the count is another one afterwards: it may have seen the old `at` and no bit.  Whoever sees that a bit is gone sees the new count, too, and
+ * whoever had that count before sees the new `at`. */
+CA_INLINE void ca_chunk_lower(char **at, char *p, uint32_t *retreats)
 {
     CA_STORE_RELEASE(at, p);
     CA_STORE_RELEASE(retreats, *retreats + 1);
+}
+
+/* That, and the start bit of the only one, which is p: `granule` modulo 64. */
+CA_INLINE void ca_chunk_retreat(char **at, char *p, ca_live_word *w, size_t granule, uint32_t *retreats)
+{
+    ca_chunk_lower(at, p, retreats);
     CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~(1ULL << granule % 64));
 }
 

@@ -317,7 +317,7 @@ static size_t size_at(const area *a, uint32_t place, const char *at)
     return (size_t)((at > p && at < end ? at : end) - p);
 }
 
-/* `at` is read first: what it moved over has its boundaries then. Again, when the owner has taken back a block meanwhile: see ca_chunk_retreat. */
+/* `at` is read first: what it moved over has its boundaries then. Again, when the owner has taken back a block meanwhile: see ca_chunk_lower. */
 size_t ca_chunked_size(const ca_chunked *h, const void *p)
 {
     for (;;) {

@@ -47,7 +47,7 @@ typedef struct ca_chunked {
     uint32_t failed;      /* granules: a search for as many found nothing, and nothing was freed since */
     uint32_t unit;        /* bytes, a multiple of CA_GRANULE */
     uint32_t area_bytes;  /* of the area that begins at `start`; 0: it is gone */
-    uint32_t retreats;    /* see ca_chunk_retreat */
+    uint32_t retreats;    /* see ca_chunk_lower */
     uint64_t chunk_bytes; /* in all chunks */
     uint64_t blocks;      /* handed out, less what the owner freed; less `freed`: live */
     uint64_t freed;       /* by other threads */

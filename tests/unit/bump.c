@@ -324,23 +324,9 @@ static void a_limit_stops_it_and_nothing_is_lost(void **state)
     model_free(m);
 }
 
-typedef struct reader {
-    const ca_bump *bump;
-    const void *p;
-    size_t size;
-    uint32_t go_on;
-    size_t reads;
-} reader;
-
-static void *read_size(void *argument)
+static size_t size_asked(const void *engine, const void *p)
 {
-    reader *r = argument;
-    while (CA_LOAD(&r->go_on)) {
-        if (ca_bump_size(r->bump, r->p) != r->size)
-            return NULL;
-        CA_STORE(&r->reads, r->reads + 1);
-    }
-    return r;
+    return ca_bump_size(engine, p);
 }
 
 /* What comes after the block is taken back, or rolled back, with a chunk or without: the block's size stays what it is, whoever asks. */
@@ -349,7 +335,7 @@ static void a_size_holds_while_the_owner_goes_back(void **state)
     (void)state;
     for (int way = 0; way < 6; way++) {
         model *m = model_create(1);
-        reader r = {.bump = &m->bump, .size = 112, .go_on = 1};
+        size_reader r = {.ask = size_asked, .engine = &m->bump, .size = 112, .go_on = 1};
         if (way % 2) /* in a chunk, not in the first piece */
             assert_non_null(ca_bump_alloc(&m->bump, &m->account, NUMBER, CA_PIECE_BYTES, CA_GRANULE));
         r.p = ca_bump_alloc(&m->bump, &m->account, NUMBER, r.size, CA_GRANULE);
@@ -357,7 +343,7 @@ static void a_size_holds_while_the_owner_goes_back(void **state)
         assert_true(r.p && mark);
         pthread_t thread;
         void *result;
-        assert_int_equal(pthread_create(&thread, NULL, read_size, &r), 0);
+        assert_int_equal(pthread_create(&thread, NULL, size_reader_run, &r), 0);
         for (int i = 0; i < 200000 || !CA_LOAD(&r.reads); i++) {
             char *behind = ca_bump_alloc(&m->bump, &m->account, NUMBER, way < 4 ? 48 : 2 * CA_PAGE, CA_GRANULE);
             assert_non_null(behind);

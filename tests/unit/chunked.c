@@ -336,23 +336,9 @@ static void what_was_noted_ends_with_the_run_in_use(void **state)
     model_free(m);
 }
 
-typedef struct reader {
-    const ca_chunked *heap;
-    const void *p;
-    size_t size;
-    uint32_t go_on;
-    size_t reads;
-} reader;
-
-static void *read_size(void *argument)
+static size_t size_asked(const void *engine, const void *p)
 {
-    reader *r = argument;
-    while (CA_LOAD(&r->go_on)) {
-        if (ca_chunked_size(r->heap, r->p) != r->size)
-            return NULL;
-        CA_STORE(&r->reads, r->reads + 1);
-    }
-    return r;
+    return ca_chunked_size(engine, p);
 }
 
 /* What comes after the block comes and goes, and the block's size stays what it is, whoever asks. */
@@ -360,12 +346,12 @@ static void a_size_holds_while_the_owner_takes_back(void **state)
 {
     (void)state;
     model *m = model_create(1, 0);
-    reader r = {.heap = &m->heap, .size = 112, .go_on = 1};
+    size_reader r = {.ask = size_asked, .engine = &m->heap, .size = 112, .go_on = 1};
     r.p = ca_chunked_alloc(&m->heap, &m->account, NUMBER, r.size, CA_GRANULE);
     char *behind = ca_chunked_alloc(&m->heap, &m->account, NUMBER, 48, CA_GRANULE);
     pthread_t thread;
     void *result;
-    assert_int_equal(pthread_create(&thread, NULL, read_size, &r), 0);
+    assert_int_equal(pthread_create(&thread, NULL, size_reader_run, &r), 0);
     for (int i = 0; i < 1000000 || !CA_LOAD(&r.reads); i++) {
         assert_true(ca_chunked_free_quick(&m->heap, behind));
         assert_ptr_equal(ca_chunked_quick(&m->heap, 48), behind);

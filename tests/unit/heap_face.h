@@ -59,4 +59,25 @@ static inline bool face_is_valid(ca_heap *heap)
     return ca_heap_is_valid(heap, &which) && ca_region_is_valid(&which);
 }
 
+/* A thread that asks for a block's size over and over, while the block's owner works. */
+typedef struct size_reader {
+    size_t (*ask)(const void *engine, const void *p);
+    const void *engine, *p;
+    size_t size; /* what the answer must be */
+    uint32_t go_on;
+    size_t reads;
+} size_reader;
+
+/* The reader if all answers were right, otherwise NULL. */
+static inline void *size_reader_run(void *argument)
+{
+    size_reader *r = argument;
+    while (CA_LOAD(&r->go_on)) {
+        if (r->ask(r->engine, r->p) != r->size)
+            return NULL;
+        CA_STORE(&r->reads, r->reads + 1);
+    }
+    return r;
+}
+
 #endif

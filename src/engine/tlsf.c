@@ -170,6 +170,19 @@ ca_node ca_tlsf_add(ca_tlsf *t, uint64_t offset, uint64_t size)
     return node;
 }
 
+ca_node ca_tlsf_add_used(ca_tlsf *t, uint64_t offset, uint64_t size, uint64_t used, uint32_t mark)
+{
+    if (t->spare < 2)
+        return CA_NODE_NONE;
+    ca_node node = spare_take(t);
+    t->nodes[node] = (ca_tlsf_node){.offset = offset, .size = size};
+    if (t->marks)
+        t->marks[node] = mark;
+    t->free_total += size - used;
+    block_cut(t, node, size, used, CA_NODE_NONE);
+    return node;
+}
+
 unsigned ca_tlsf_bin_from(const ca_tlsf *t, unsigned bin)
 {
     return bin_search(t, bin);
@@ -188,6 +201,15 @@ static CA_NOINLINE ca_node alloc_rare(ca_tlsf *t, uint64_t size, uint64_t align)
     return block_alloc(t, size, align);
 }
 
+/* From the bin that the size itself is in: all larger ones are empty. */
+static CA_NOINLINE ca_node alloc_last(ca_tlsf *t, uint64_t size)
+{
+    ca_node node = last_resort(t, size, size, 1);
+    if (node)
+        ca_tlsf_cut(t, node, size);
+    return node;
+}
+
 ca_node ca_tlsf_alloc(ca_tlsf *t, uint64_t size, uint64_t align)
 {
     if (CA_UNLIKELY(t->spare < 2))
@@ -200,7 +222,7 @@ ca_node ca_tlsf_alloc(ca_tlsf *t, uint64_t size, uint64_t align)
     if (!node || t->nodes[node].size < size) {
         bin = bin_search(t, bin + 1);
         if (CA_UNLIKELY(bin == BIN_NONE))
-            return alloc_rare(t, size, align);
+            return alloc_last(t, size);
         node = bin_first(t, bin);
     }
     bin_set_first(t, bin, t->nodes[node].next_free);
@@ -221,6 +243,18 @@ ca_node ca_tlsf_find(const ca_tlsf *t, uint64_t size)
     return bin == BIN_NONE ? CA_NODE_NONE : bin_first(t, bin);
 }
 
+ca_node ca_tlsf_find_below(const ca_tlsf *t, uint64_t size)
+{
+    unsigned bin = ca_bin_floor(size);
+    if (bin >= bin_count(t))
+        bin = bin_count(t) - 1;
+    unsigned word = bin / BINS_A_WORD;
+    uint64_t bits = t->second[word] & UINT64_MAX >> (BINS_A_WORD - 1 - bin % BINS_A_WORD);
+    while (!bits && word)
+        bits = t->second[--word];
+    return bits ? bin_first(t, word * BINS_A_WORD + ca_bit_high(bits)) : CA_NODE_NONE;
+}
+
 ca_node ca_tlsf_free(ca_tlsf *t, ca_node node)
 {
     CA_ASSERT(ca_tlsf_is_used(t, node));
@@ -239,6 +273,14 @@ void ca_tlsf_claim(ca_tlsf *t, ca_node node)
     bin_remove(t, node, size);
     block_use(t, node, CA_NODE_NONE);
     t->free_total -= size;
+}
+
+void ca_tlsf_cut(ca_tlsf *t, ca_node node, uint64_t size)
+{
+    uint64_t all = t->nodes[node].size;
+    bin_remove(t, node, all);
+    t->free_total -= size;
+    block_cut(t, node, all, size, CA_NODE_NONE);
 }
 
 /* --- audit ------------------------------------------------------------------------------------------ */

@@ -66,6 +66,8 @@ void ca_tlsf_give_nodes(ca_tlsf *tlsf, ca_node first, uint32_t count);
 
 /* A new range, free, that joins no other. Takes 1 node. CA_NODE_NONE: no spare node. */
 ca_node ca_tlsf_add(ca_tlsf *tlsf, uint64_t offset, uint64_t size);
+/* The same, but its first `used` units, 1 to size, are a block in use. Both have `mark`. Takes at most 2 nodes. Returns that block's. */
+ca_node ca_tlsf_add_used(ca_tlsf *tlsf, uint64_t offset, uint64_t size, uint64_t used, uint32_t mark);
 /* The first bin from `bin` on that has free blocks; CA_BIN_COUNT: none. */
 unsigned ca_tlsf_bin_from(const ca_tlsf *tlsf, unsigned bin);
 /* Takes a range away. pre: ca_tlsf_is_whole(tlsf, node). */
@@ -83,6 +85,8 @@ ca_node ca_tlsf_alloc(ca_tlsf *tlsf, uint64_t size, uint64_t align);
 
 /* The free block that ca_tlsf_alloc(tlsf, size, 1) would cut, but for its last resort; CA_NODE_NONE: there is none. */
 ca_node ca_tlsf_find(const ca_tlsf *tlsf, uint64_t size);
+/* Of the free blocks in bins no larger than that of `size` the one added last to the largest. CA_NODE_NONE: there is none. */
+ca_node ca_tlsf_find_below(const ca_tlsf *tlsf, uint64_t size);
 
 /* Merges with both neighbours at once. Returns the node of the free block that holds it now. pre: used. */
 ca_node ca_tlsf_free(ca_tlsf *tlsf, ca_node node);
@@ -93,6 +97,9 @@ bool ca_tlsf_resize(ca_tlsf *tlsf, ca_node node, uint64_t size, uint64_t *availa
 
 /* Takes a free block out of its bin, as if allocated whole. pre: free. */
 void ca_tlsf_claim(ca_tlsf *tlsf, ca_node node);
+
+/* The same, but of its first `size` units, and the rest stays free. pre: free, as large; a spare node. */
+void ca_tlsf_cut(ca_tlsf *tlsf, ca_node node, uint64_t size);
 
 CA_INLINE bool ca_tlsf_is_used(const ca_tlsf *tlsf, ca_node node)
 {

@@ -85,7 +85,7 @@ enum {
     CA_HEAP_LEVELS = 9, /* first levels of the page TLSF: extents stay below CA_EXTENT_MOST * 2 pages */
     CA_EXTENT_LEAST = 16, /* pages; a context's first extents may be smaller, so that small ones stay small */
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
-    CA_PAGE_SCAN = 16,     /* blocks that one last-resort scan of the page TLSF looks at */
+    CA_PAGE_SCAN = 4,      /* blocks that one last-resort scan of the page TLSF looks at */
     CA_TICK_CALLS = 64,    /* slow calls between two looks at the clock */
     CA_STDIO_LEAST = 1024, /* the smallest buffer of a stream: what contexts give from here on depends on who asks, see front/fast.h */
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
@@ -258,7 +258,7 @@ typedef struct ca_class_usage {
 } ca_class_usage;
 ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class);
 
-enum { CA_SPARE_NODES = 4 }; /* that there are before pages are taken: a take uses at most 2, a new extent 1 */
+enum { CA_SPARE_NODES = 4 }; /* that there are before pages are taken: a take uses at most 2, so does a new extent with the block that it is for */
 
 CA_INLINE ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align)
 {

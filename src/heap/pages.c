@@ -13,20 +13,28 @@ enum {
 };
 
 /* Charged, and its live words zero. */
-static ca_run run_take(ca_heap *heap, uint64_t pages)
+CA_INLINE ca_run run_take(ca_heap *heap, uint64_t least, uint64_t most)
 {
-    ca_run run = {0, 0, 0, false};
-    uint64_t bytes = ca_round_up(pages, CA_CHUNK) * CA_PAGE;
-    if (!ca_account_charge(heap->account, bytes))
-        return run;
-    run = ca_region_take(CA_LOAD(&heap->runs.zone), pages, 1, &heap->runs);
+    ca_zone *zone = CA_LOAD(&heap->runs.zone);
+    ca_choice choice = ca_region_choose(zone, least, most);
+    if (!choice.pages || !ca_account_charge(heap->account, choice.pages * CA_PAGE)) {
+        ca_region_choose_nothing(zone);
+        return (ca_run){0, 0, 0, false};
+    }
+    ca_run run = ca_region_take_chosen(zone, choice, &heap->runs);
     if (!run.pages)
-        ca_account_discharge(heap->account, bytes);
+        ca_account_discharge(heap->account, choice.pages * CA_PAGE);
     else
         ca_account_settle(heap->account);
     if (run.pages && CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
         memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)run.pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
     return run;
+}
+
+/* Apart, as it is rare. */
+static CA_NOINLINE ca_run run_take_least(ca_heap *heap, uint64_t pages)
+{
+    return run_take(heap, pages, pages);
 }
 
 /* Pages of the next extent at least: a context's begin with one chunk and double. */
@@ -36,26 +44,36 @@ static uint64_t extent_least(const ca_heap *heap)
     return heap->target.context ? ca_size_max(CA_CHUNK, ca_size_min(so_far, CA_EXTENT_LEAST)) : CA_EXTENT_LEAST;
 }
 
-/* A new extent with room for `pages`: a quarter of what the heap has, within limits, so that small heaps stay small. */
-static bool extent_take(ca_heap *heap, uint64_t pages, uint64_t align)
+/* A new extent: a quarter of what the heap has, within limits, so that small heaps stay small. Its first `pages` are in use. */
+static ca_node extent_take(ca_heap *heap, uint64_t pages)
 {
     uint64_t least = extent_least(heap), wanted = ca_size_max(least, ca_size_min(heap->extent_pages / 4, CA_EXTENT_MOST));
-    pages += align - 1;
     ca_placement_settle(heap);
-    wanted = ca_region_used_before(CA_LOAD(&heap->runs.zone), ca_size_max(least, pages), ca_size_max(wanted, pages));
-    ca_run run = run_take(heap, wanted);
-    if (!run.pages && wanted > pages)
-        run = run_take(heap, pages);
-    if (!run.pages)
-        return false;
-    ca_node node = ca_tlsf_add(&heap->pages, run.page, run.pages);
+    wanted = ca_size_max(wanted, pages);
+    ca_run run = run_take(heap, ca_size_max(least, pages), wanted);
+    if (CA_UNLIKELY(!run.pages)) {
+        if (wanted > pages)
+            run = run_take_least(heap, pages);
+        if (!run.pages)
+            return CA_NODE_NONE;
+    }
+    ca_node node = ca_tlsf_add_used(&heap->pages, run.page, run.pages, pages, run.mark);
     CA_ASSERT(node);
-    ca_region.marks[node] = run.mark;
     ca_run_at(run.page >> CA_CHUNK_SHIFT)->head = node;
     CA_BUMP(&heap->extent_pages, run.pages);
     if (CA_UNLIKELY(ca_region_is_far(run.page)))
         heap->target.checked_end = heap->target.context_end = 0; /* malloc's path with checks knows the first range only */
-    return true;
+    return node;
+}
+
+/* An aligned block has room for itself anywhere in what an extent is taken for. */
+static ca_node extent_take_aligned(ca_heap *heap, uint64_t pages, uint64_t align)
+{
+    ca_node node = extent_take(heap, pages + align - 1);
+    if (!node)
+        return CA_NODE_NONE;
+    (void)ca_tlsf_free(&heap->pages, node);
+    return ca_tlsf_alloc(&heap->pages, pages, align);
 }
 
 static void extent_give(ca_heap *heap, ca_node node)
@@ -100,9 +118,9 @@ ca_node ca_pages_take_more(ca_heap *heap, uint64_t pages, uint64_t align)
             return CA_NODE_NONE;
         node = ca_tlsf_alloc(&heap->pages, pages, align);
     }
-    if (!node && extent_take(heap, pages, align))
-        node = ca_tlsf_alloc(&heap->pages, pages, align);
-    return node;
+    if (node)
+        return node;
+    return CA_LIKELY(align == 1) ? extent_take(heap, pages) : extent_take_aligned(heap, pages, align);
 }
 
 /* Its mark says since when. */

@@ -377,20 +377,14 @@ static ca_node block_take(ca_zone *zone, uint64_t pages, uint64_t align)
     return node;
 }
 
-static ca_node run_take(ca_zone *zone, uint64_t pages, uint64_t align, bool *fresh)
+/* The same, but of a free block. CA_NODE_NONE: the source has no memory for it. */
+static ca_node block_take_of(ca_zone *zone, ca_node node, uint64_t pages)
 {
-    ca_node node = block_take(zone, pages, align);
-    if (!node)
-        return CA_NODE_NONE;
-    const ca_tlsf_node *n = &zone->free.nodes[node];
-    ca_part *p = ca_part_of((ca_page)n->offset);
-    ca_page end = (ca_page)(n->offset + n->size) - p->first;
-    *fresh = n->offset - p->first >= p->touched;
-    if (*fresh) /* whatever it was merged with, it is zero */
-        ca_region.marks[node] = 0;
-    if (end > p->touched)
-        CA_STORE(&p->touched, end);
-    return node;
+    ca_tlsf_cut(&zone->free, node, pages);
+    if (CA_LIKELY(block_commit(zone, node)))
+        return node;
+    (void)ca_tlsf_free(&zone->free, node);
+    return CA_NODE_NONE;
 }
 
 static ca_run_record *run_record(ca_page page)
@@ -427,29 +421,21 @@ static void list_unlink(ca_run_list *list, const ca_run_record *r)
         CA_STORE(&list->first, r->next);
 }
 
-/* Whether there is a block of which the first `pages` were in use before. */
-static bool is_used_before(const ca_zone *zone, uint64_t pages)
+/* pre: locked; the block is in use, but no run yet. */
+CA_INLINE ca_run run_begin(ca_zone *zone, ca_node node, ca_run_list *list)
 {
-    ca_node node = ca_tlsf_find(&zone->free, pages);
-    if (!node)
-        return false;
-    ca_page first = (ca_page)zone->free.nodes[node].offset;
-    const ca_part *p = ca_part_of(first);
-    return first + pages - p->first <= p->touched;
-}
-
-uint64_t ca_region_used_before(ca_zone *zone, uint64_t least, uint64_t most)
-{
-    uint64_t found = most;
-    zone = zone_or_first(zone);
-    ca_lock_take(&zone->lock);
-    for (uint64_t pages = most; pages >= least; pages /= 2)
-        if (is_used_before(zone, ca_round_up(pages, CA_CHUNK))) {
-            found = pages;
-            break;
-        }
-    ca_lock_drop(&zone->lock);
-    return found;
+    const ca_tlsf_node *n = &zone->free.nodes[node];
+    ca_page page = (ca_page)n->offset, pages = (ca_page)n->size;
+    ca_part *p = ca_part_of(page);
+    bool fresh = page - p->first >= p->touched;
+    if (fresh) /* whatever it was merged with, it is zero */
+        ca_region.marks[node] = 0;
+    if (page + pages - p->first > p->touched)
+        CA_STORE(&p->touched, page + pages - p->first);
+    run_record(page)->node = node;
+    list_insert(list, page);
+    zone->given += pages;
+    return (ca_run){page, pages, ca_region.marks[node], fresh};
 }
 
 ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list)
@@ -460,18 +446,59 @@ ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list
         return run;
     zone = zone_or_first(zone);
     ca_lock_take(&zone->lock);
-    if (ca_region_feed_nodes(&zone->free, 3, &zone->batches)) {
-        ca_node node = run_take(zone, pages, align, &run.fresh);
-        if (node) {
-            const ca_tlsf_node *n = &zone->free.nodes[node];
-            run = (ca_run){(ca_page)n->offset, (ca_page)n->size, ca_region.marks[node], run.fresh};
-            run_record(run.page)->node = node;
-            list_insert(list, run.page);
-            zone->given += pages;
-        }
-    }
+    ca_node node = CA_NODE_NONE;
+    if (ca_region_feed_nodes(&zone->free, 3, &zone->batches))
+        node = block_take(zone, pages, align);
+    if (node)
+        run = run_begin(zone, node, list);
     ca_lock_drop(&zone->lock);
     return run;
+}
+
+/* How many of a free block's pages were in use before, from its first on: whole chunks. */
+static uint64_t pages_used_before(const ca_zone *zone, ca_node node)
+{
+    const ca_tlsf_node *n = &zone->free.nodes[node];
+    if (!node)
+        return 0;
+    const ca_part *p = ca_part_of((ca_page)n->offset);
+    uint64_t end = p->first + (uint64_t)p->touched;
+    return end > n->offset ? ca_size_min(n->size, end - n->offset) & ~(uint64_t)(CA_CHUNK - 1) : 0;
+}
+
+ca_choice ca_region_choose(ca_zone *zone, uint64_t least, uint64_t most)
+{
+    zone = zone_or_first(zone);
+    ca_lock_take(&zone->lock);
+    most = ca_round_up(most, CA_CHUNK);
+    if (most > region.most || !ca_region_feed_nodes(&zone->free, 3, &zone->batches))
+        return (ca_choice){CA_NODE_NONE, 0};
+    ca_node node = ca_tlsf_find(&zone->free, most);
+    if (pages_used_before(zone, node) < most) {
+        ca_node below = ca_tlsf_find_below(&zone->free, most);
+        uint64_t less = pages_used_before(zone, below);
+        if (less >= least && less < most)
+            return (ca_choice){below, less};
+    }
+    return (ca_choice){node, most};
+}
+
+ca_run ca_region_take_chosen(ca_zone *zone, ca_choice choice, ca_run_list *list)
+{
+    ca_run run = {0, 0, 0, false};
+    zone = zone_or_first(zone);
+    ca_node node = choice.node ? block_take_of(zone, choice.node, choice.pages) : CA_NODE_NONE;
+    if (CA_UNLIKELY(!node))
+        node = block_take(zone, choice.pages, 1);
+    if (node)
+        run = run_begin(zone, node, list);
+    ca_lock_drop(&zone->lock);
+    return run;
+}
+
+void ca_region_choose_nothing(ca_zone *zone)
+{
+    ca_lock_drop(&zone_or_first(zone)->lock);
 }
 
 static ca_node run_node(ca_page page)

@@ -114,8 +114,15 @@ typedef struct ca_run {
 
 /* At least `pages`; `align`: pages, a power of two. Committed. list NULL: of no owner. */
 ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list);
-/* How many pages had better be asked for, least to most: the largest of most, most / 2, … that there are of which all were in use before; `most` if there are none.  Others may take them first. */
-uint64_t ca_region_used_before(ca_zone *zone, uint64_t least, uint64_t most);
+/* The same in two steps, for who wants least to most pages, and asks elsewhere whether it may have them: `most`, unless what has as many was never in use, but a smaller
+ * free block was.  The zone stays locked until ca_region_take_chosen or ca_region_choose_nothing. pages 0: no memory. */
+typedef struct ca_choice {
+    ca_node node; /* the free block; CA_NODE_NONE: there is none as yet */
+    uint64_t pages;
+} ca_choice;
+ca_choice ca_region_choose(ca_zone *zone, uint64_t least, uint64_t most);
+ca_run ca_region_take_chosen(ca_zone *zone, ca_choice choice, ca_run_list *list);
+void ca_region_choose_nothing(ca_zone *zone);
 /* These name a run by its first page. */
 void ca_region_give(ca_page page, ca_run_list *list);
 ca_page ca_region_run_pages(ca_page page);

@@ -197,6 +197,68 @@ static void find_names_the_block_that_alloc_cuts(void **state)
     assert_valid(&f);
 }
 
+/* find_below: against a look at all blocks; what is found is cut. */
+static void the_largest_smaller_block_is_found(void **state)
+{
+    (void)state;
+    fixture f;
+    uint64_t seed = 5;
+    ca_node used[24];
+    int count = 0, found = 0;
+    fixture_with(&f, 0, 3000);
+    for (int step = 0; step < 20000; step++) {
+        if (count == 24 || (count && test_random(&seed) % 2)) {
+            int at = (int)(test_random(&seed) % (unsigned)count);
+            (void)ca_tlsf_free(&f.tlsf, used[at]);
+            used[at] = used[--count];
+        } else {
+            uint64_t size = 1 + test_random(&seed) % (test_random(&seed) % 3 ? 300 : 4000);
+            unsigned most = ca_bin_floor(size), best = 0;
+            ca_node there = ca_tlsf_find_below(&f.tlsf, size);
+            for (ca_node node = 1; node < FIXTURE_NODES; node++)
+                if (f.nodes[node].size && !ca_tlsf_is_used(&f.tlsf, node) && ca_bin_floor(f.nodes[node].size) <= most && ca_bin_floor(f.nodes[node].size) > best)
+                    best = ca_bin_floor(f.nodes[node].size);
+            assert_int_equal(there ? ca_bin_floor(f.nodes[there].size) : 0, best);
+            if (there) {
+                uint64_t free_total = f.tlsf.free_total, part = 1 + test_random(&seed) % 300 % f.nodes[there].size;
+                if (f.tlsf.spare < 2)
+                    break;
+                ca_tlsf_cut(&f.tlsf, there, part);
+                assert_true(ca_tlsf_is_used(&f.tlsf, there) && f.nodes[there].size == part && f.tlsf.free_total == free_total - part);
+                used[count++] = there;
+                found++;
+            }
+        }
+        assert_valid(&f);
+    }
+    assert_true(found > 1000 && found < 9000); /* both happened */
+    while (count)
+        (void)ca_tlsf_free(&f.tlsf, used[--count]);
+    ca_node all = ca_tlsf_find_below(&f.tlsf, UINT64_MAX); /* beyond all bins */
+    assert_block(&f, all, 0, 3000);
+    assert_int_equal(ca_tlsf_find_below(&f.tlsf, 100), CA_NODE_NONE);
+}
+
+static void a_range_begins_with_a_block_in_use(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_init(&f, 3);
+    ca_node a = ca_tlsf_add_used(&f.tlsf, 500, 100, 30, 9), rest = f.nodes[a].next;
+    assert_true(ca_tlsf_is_used(&f.tlsf, a) && !ca_tlsf_is_used(&f.tlsf, rest));
+    assert_block(&f, a, 500, 30);
+    assert_block(&f, rest, 530, 70);
+    assert_true(f.tlsf.free_total == 70 && f.marks[a] == 9 && f.marks[rest] == 9);
+    assert_valid(&f);
+    assert_int_equal(ca_tlsf_add_used(&f.tlsf, 0, 10, 5, 0), CA_NODE_NONE); /* one spare node, two might be needed */
+    ca_tlsf_give_nodes(&f.tlsf, 4, 1);
+    ca_node b = ca_tlsf_add_used(&f.tlsf, 0, 10, 10, 0);
+    assert_true(ca_tlsf_is_used(&f.tlsf, b) && !f.nodes[b].next && f.tlsf.spare == 1);
+    assert_true(ca_tlsf_is_whole(&f.tlsf, ca_tlsf_free(&f.tlsf, b)));
+    assert_true(ca_tlsf_is_whole(&f.tlsf, ca_tlsf_free(&f.tlsf, a)));
+    assert_valid(&f);
+}
+
 static void any_alignment_holds(void **state)
 {
     (void)state;
@@ -407,6 +469,8 @@ int main(void)
         cmocka_unit_test(an_exact_fit_in_the_floor_bin_is_found),
         cmocka_unit_test(the_scan_limit_bounds_the_last_resort),
         cmocka_unit_test(find_names_the_block_that_alloc_cuts),
+        cmocka_unit_test(the_largest_smaller_block_is_found),
+        cmocka_unit_test(a_range_begins_with_a_block_in_use),
         cmocka_unit_test(any_alignment_holds),
         cmocka_unit_test(an_aligned_block_that_just_fits_is_found),
         cmocka_unit_test(too_few_nodes_change_nothing),

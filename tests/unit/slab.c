@@ -124,13 +124,15 @@ static void a_slab_gives_each_object_once_the_lowest_first(void **state)
             taken[n - 1 - k] = swapped;
         }
         uint32_t put = 0;
-        while (put < n) { /* a few at a time, and only those of one page */
-            uint32_t few = n - put < 5 ? n - put : 5, same = 1;
-            while (same < few && (uintptr_t)taken[put + same] / CA_PAGE == (uintptr_t)taken[put] / CA_PAGE)
-                same++;
-            void *const *end = ca_slab_put(&slab, taken[put], &taken[put], &taken[put + few], ca_classes[i].reciprocal);
-            assert_ptr_equal(end, &taken[put + same]);
-            put += same;
+        char *const around[] = {slab.start - ca_classes[i].size, slab.start + (size_t)slab.pages * CA_PAGE};
+        while (put < n) { /* a few at a time, and none that lies before or behind the slab */
+            uint32_t few = n - put < 5 ? n - put : 5;
+            void *some[6] = {[5] = NULL};
+            memcpy(some, &taken[put], few * sizeof *some);
+            some[few] = around[put % 2];
+            void *const *end = ca_slab_put(&slab, some[0], some, &some[few + (put % 3 > 0)], ca_classes[i].reciprocal);
+            assert_ptr_equal(end, &some[few]);
+            put += few;
             assert_int_equal(slab.free, put);
         }
         assert_true(ca_slab_is_valid(&slab, &which) && slab.free == slab.objects);

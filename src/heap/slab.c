@@ -14,8 +14,9 @@ void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca
 CA_INLINE void **word_take(uint64_t *bits, uint64_t some, char *base, size_t size, void **to, void *const *last)
 {
     uint64_t others = *bits & ~some;
+    base = CA_ANEW(base); /* one sum, not two for each object */
     do {
-        *to-- = base + ca_bit_low(some) * size;
+        *to-- = base + (uint64_t)ca_bit_low(some) * size;
         some &= some - 1;
         if (!some)
             break;

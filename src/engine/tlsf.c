@@ -116,11 +116,23 @@ CA_INLINE void block_follows_used(ca_tlsf *t, ca_node node)
     (void)node;
 }
 
-/* The larger mark survives. */
-CA_INLINE void block_swallow(ca_tlsf *t, ca_node node, ca_node gone)
+/* The larger mark, or that of a much larger block: see mark_weight. */
+static uint32_t mark_weighed(const ca_tlsf *t, uint32_t mark, uint64_t size, uint32_t its, uint64_t its_size)
 {
-    if (t->marks && t->marks[gone] > t->marks[node])
-        t->marks[node] = t->marks[gone];
+    uint32_t most = mark > its ? mark : its, larger = size > its_size ? mark : its;
+    bool much = size / t->mark_weight > its_size || its_size / t->mark_weight > size;
+    return much && ca_mark_is_time(larger) && most != UINT32_MAX ? larger : most;
+}
+
+CA_INLINE void block_swallow(ca_tlsf *t, ca_node node, ca_node gone, uint64_t size, uint64_t its_size)
+{
+    if (!t->marks)
+        return;
+    uint32_t mark = t->marks[node], its = t->marks[gone];
+    if (CA_UNLIKELY(t->mark_weight))
+        t->marks[node] = mark_weighed(t, mark, size, its, its_size);
+    else if (its > mark)
+        t->marks[node] = its;
 }
 
 CA_INLINE ca_node block_split(ca_tlsf *t, ca_node node, uint64_t size, uint64_t rest_size)
@@ -222,7 +234,7 @@ ca_node ca_tlsf_alloc(ca_tlsf *t, uint64_t size, uint64_t align)
     if (!node || t->nodes[node].size < size) {
         bin = bin_search(t, bin + 1);
         if (CA_UNLIKELY(bin == BIN_NONE))
-            return alloc_last(t, size);
+            return t->scan_limit ? alloc_last(t, size) : CA_NODE_NONE;
         node = bin_first(t, bin);
     }
     bin_set_first(t, bin, t->nodes[node].next_free);

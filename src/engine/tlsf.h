@@ -45,7 +45,7 @@ typedef struct ca_tlsf_node {
  * [T6] spare == the number of nodes in the spare list */
 typedef struct ca_tlsf {
     ca_tlsf_node *nodes; /* may be shared by several instances: each uses the nodes it was given */
-    uint32_t *marks;     /* the caller's word for each node, or NULL: a split copies it, a merge keeps the larger */
+    uint32_t *marks;     /* the caller's word for each node, or NULL: a split copies it, a merge keeps the larger, but: */
     ca_node *bins;       /* `levels` * 8 list heads */
     uint64_t *second;    /* a bit for each bin, `words` words */
     uint64_t bias;       /* added to an offset before it is aligned: where the managed space begins in what it is part of */
@@ -56,7 +56,16 @@ typedef struct ca_tlsf {
     uint32_t words;      /* CA_TLSF_WORDS(levels) */
     uint32_t levels;     /* first levels in use: the largest range has a bin below levels * 8 */
     uint32_t scan_limit; /* blocks looked at by one last-resort scan; 0: never scan */
+    uint32_t mark_weight; /* not 0: where a block is more than so many times as large as the other, and its mark is a time, it keeps that: otherwise what lies unused beside blocks that come
+                           * and go would never grow old */
 } ca_tlsf;
+
+/* A mark may be a time, of which more is younger. */
+#define CA_MARK_TIME_LEAST 3U
+CA_INLINE bool ca_mark_is_time(uint32_t mark)
+{
+    return mark - CA_MARK_TIME_LEAST < UINT32_MAX - CA_MARK_TIME_LEAST;
+}
 
 /* bins and second must be zero. */
 void ca_tlsf_init(ca_tlsf *tlsf, ca_tlsf_node *nodes, uint32_t *marks, ca_node *bins, uint64_t *second, uint32_t levels);

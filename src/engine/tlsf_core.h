@@ -16,7 +16,7 @@
  *   block_use                    marks a block used that is in no bin; the free block before it, or 0
  *   block_follows_used           tells the block after a used one, in use as well, what it follows
  *   block_stretch                sets a block's size and the neighbour after it
- *   block_swallow                what the caller keeps for a block that disappears into another (marks)
+ *   block_swallow                what the caller keeps for a block that disappears into another (marks); both sizes as they are before
  *   spare_give, spare_is_none    gives a node back; whether there is none to take
  */
 #ifndef CA_ENGINE_TLSF_CORE_H
@@ -139,17 +139,19 @@ CA_INLINE node_index block_free(tlsf *t, node_index node)
     t->free_total += size;
     node_index after = free_after(t, node), next = block_next(t, node);
     if (after) {
-        size += block_size(t, after);
+        uint64_t more = block_size(t, after);
         next = next_of_free(t, after);
-        bin_remove(t, after, block_size(t, after));
-        block_swallow(t, node, after);
+        bin_remove(t, after, more);
+        block_swallow(t, node, after, size, more);
         spare_give(t, after);
+        size += more;
     }
     if (before) {
-        size += block_size(t, before);
-        bin_remove(t, before, block_size(t, before));
-        block_swallow(t, before, node);
+        uint64_t more = block_size(t, before);
+        bin_remove(t, before, more);
+        block_swallow(t, before, node, more, size);
         spare_give(t, node);
+        size += more;
         node = before;
     }
     block_stretch(t, node, size, next);
@@ -172,7 +174,7 @@ CA_INLINE bool block_resize(tlsf *t, node_index node, uint64_t size, uint64_t *a
     if (after) {
         next = block_next(t, after);
         bin_remove(t, after, more);
-        block_swallow(t, node, after);
+        block_swallow(t, node, after, old, more);
         spare_give(t, after);
     }
     block_stretch(t, node, old + more, next);

@@ -332,11 +332,13 @@ CA_INLINE void block_follows_used(tlsf *t, node_index node)
     node_at(t, block_next(t, node))->back = 0;
 }
 
-CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone)
+CA_INLINE void block_swallow(tlsf *t, node_index node, node_index gone, uint64_t size, uint64_t its_size)
 {
     (void)t;
     (void)node;
     (void)gone;
+    (void)size;
+    (void)its_size;
 }
 
 /* pre: not marked used. */

@@ -11,10 +11,10 @@ enum {
     SPARE_MAGAZINES = 16, /* empty ones a heap keeps */
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
-    SPILL_MOST = 40,      /* objects of one spill */
     REFILL_MOST = 30,     /* objects of one refill, */
     REFILL_SMALL = 64,    /* if they have no more bytes, and the class has shown that it uses many; */
     REFILL_FEW = 15,      /* otherwise. What is written to larger ones is spread so: with 30, batches of 256 and of 1,024 bytes were a tenth and a third slower */
+    CREATE_WORK = 16,     /* of a refill out of a new slab */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_WORK = 24,       /* of one step, where little else is done in the call (see heap/slab.h: the worst call counts); otherwise */
     IDLE_FEW = 6,
@@ -23,8 +23,8 @@ enum {
 };
 
 /* What a slow call did beside what it came for, and so how much work is left for that. */
-enum { SIDE_NOTHING, SIDE_STEP /* or a new slab */, SIDE_SLAB /* one given back */, SIDE_CLOCK };
-static const uint8_t refill_work[] = {42, 21, 10, 1}, spill_work[] = {32, 8, 4, 1};
+enum { SIDE_NOTHING, SIDE_STEP, SIDE_MUCH /* a look at the clock, or a slab given back */ };
+static const uint8_t refill_work[] = {42, 21, 1}, spill_work[] = {32, 8, 1};
 
 /* What a cache without a magazine has loaded: empty and full at once. */
 static void *no_slot[1];
@@ -271,7 +271,8 @@ static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects,
 {
     ca_bin *bin = &heap->class_bins[class];
     const uint64_t reciprocal = ca_classes[class].reciprocal;
-    void *const *at = objects, *const *end = at + count, *const *stop = at + work; /* stop: what is left of the work, in objects */
+    void *const *at = objects, *const *end = at + count;
+    ptrdiff_t left = work; /* of it, were nothing done since `objects` but move them */
     do {
         void *p = *at;
         uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(p))].number;
@@ -279,15 +280,15 @@ static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects,
         CA_ASSERT(slab->class == class);
         if (CA_UNLIKELY(slab->free == 0)) {
             partial_append(bin, number);
-            stop -= CA_SLAB_FULL_WORK;
+            left -= CA_SLAB_FULL_WORK;
         }
-        at = ca_slab_put(slab, p, at, stop < end ? stop : end, reciprocal);
-        stop -= CA_SLAB_PUT_WORK;
+        at = ca_slab_put(slab, p, at, left < end - objects ? objects + left : end, reciprocal);
+        left -= CA_SLAB_PUT_WORK;
         if (CA_UNLIKELY(slab->free >= slab->objects)) {
             slab_release(heap, bin, number);
             break;
         }
-    } while (at < end && at < stop);
+    } while (at < end && at - objects < left);
     uint32_t done = (uint32_t)(at - objects);
     CA_STORE(&bin->out, bin->out - done);
     return done;
@@ -330,7 +331,7 @@ static unsigned side_step(ca_heap *heap, uint32_t work)
 {
     if (heap->slow_calls-- == 0) {
         ca_heap_tick(heap);
-        return SIDE_CLOCK;
+        return SIDE_MUCH;
     }
     unsigned class = heap->idle_hand;
     ca_bin *bin = &heap->class_bins[class];
@@ -352,14 +353,14 @@ static unsigned side_step(ca_heap *heap, uint32_t work)
             if (depot_of(heap, class) > bin->depot_count && depot_at(class, habit->level - 1U) >= bin->depot_count)
                 habit->level--;
         }
-        return bin->pages == pages ? SIDE_STEP : SIDE_SLAB;
+        return bin->pages == pages ? SIDE_STEP : SIDE_MUCH;
     }
     if (!busy && cache_is_loaded(cache)) {
         uint32_t all = (uint32_t)(cache->top - ca_magazine_at(ca_magazine_of(cache->limit))->slot);
         uint32_t room = ca_classes[class].room, keep = room < IDLE_KEEP ? room : IDLE_KEEP;
         if (all > keep) {
             cache_spill(heap, class, all - keep, work);
-            return bin->pages == pages ? SIDE_STEP : SIDE_SLAB;
+            return bin->pages == pages ? SIDE_STEP : SIDE_MUCH;
         }
     }
     if (heap->idle_calls-- == 0) {
@@ -380,7 +381,7 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
     bool create = !bin->partial;
     if (create && !slab_create(heap, class))
         return 0;
-    uint32_t taken = 0, work = refill_work[create ? SIDE_STEP : side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
+    uint32_t taken = 0, work = create ? CREATE_WORK : refill_work[side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
     wanted = wanted < work ? wanted : work;
     while (taken < wanted && (work || !taken) && bin->partial) {
         ca_slab *slab = ca_slab_at(bin->partial);
@@ -516,9 +517,8 @@ void ca_heap_put_full(void *p, ca_heap *heap, ca_cache *cache)
         cache_load(heap, class, empty);
         (void)side_step(heap, IDLE_WORK);
     } else if (cache_is_loaded(cache)) {
-        uint32_t half = (room_of(heap, class) + 1) / 2, work = spill_work[side_step(heap, IDLE_FEW)];
         heap->habits[class].spilled = 1;
-        cache_spill(heap, class, half < SPILL_MOST ? half : SPILL_MOST, work);
+        cache_spill(heap, class, (room_of(heap, class) + 1) / 2, spill_work[side_step(heap, IDLE_FEW)]);
     } else {
         ca_heap_return(heap, class, &p, 1);
         return;
@@ -570,7 +570,7 @@ static ca_heap *heap_new(struct ca_context *context, uint32_t kind)
     ca_tlsf_init(&heap->pages, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, heap->page_bins,
                  heap->page_second, CA_HEAP_LEVELS);
     heap->pages.bias = ca_region_bias();
-    heap->pages.scan_limit = CA_PAGE_SCAN;
+    heap->pages.scan_limit = 0; /* but where there is no memory for an extent, see ca_pages_take_more */
     heap->slow_calls = CA_TICK_CALLS;
     CA_STORE(&heap->state, CA_HEAP_OWNED); /* a sender to its last life may be looking at it */
     if (!known)

@@ -85,7 +85,6 @@ enum {
     CA_HEAP_LEVELS = 9, /* first levels of the page TLSF: extents stay below CA_EXTENT_MOST * 2 pages */
     CA_EXTENT_LEAST = 16, /* pages; a context's first extents may be smaller, so that small ones stay small */
     CA_EXTENT_MOST = 1024, /* pages: 4 MiB */
-    CA_PAGE_SCAN = 4,      /* blocks that one last-resort scan of the page TLSF looks at */
     CA_TICK_CALLS = 64,    /* slow calls between two looks at the clock */
     CA_STDIO_LEAST = 1024, /* the smallest buffer of a stream: what contexts give from here on depends on who asks, see front/fast.h */
     CA_HUGE_PAGES = 512    /* runs from here on are the region's own: 2 MiB */
@@ -135,7 +134,7 @@ typedef struct ca_heap {
     struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
     uint8_t warm_count[CA_WARM_KINDS];
     uint8_t first_extent;   /* pages of a context's next first extent: as many as its last life had, within limits */
-    bool regions_turn;      /* of the two whose free blocks a tick looks at, see ca_heap_tick */
+    uint8_t tick_turn;      /* what the next tick does, see ca_heap_tick */
     struct ca_context *own; /* a thread's: its CTXALLOC_THREAD */
 
     ca_node_batches node_batches CA_ALIGNED(64);
@@ -258,7 +257,7 @@ typedef struct ca_class_usage {
 } ca_class_usage;
 ca_class_usage ca_heap_class_usage(const ca_heap *heap, unsigned class);
 
-enum { CA_SPARE_NODES = 4 }; /* that there are before pages are taken: a take uses at most 2, so does a new extent with the block that it is for */
+enum { CA_SPARE_NODES = 4 }; /* that there are before pages are taken: a take uses at most 2, a new extent with an aligned block 3 */
 
 CA_INLINE ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align)
 {

@@ -83,13 +83,18 @@ void *ca_huge_alloc(ca_context *context, size_t size, size_t align)
     return huge_alloc(context, CA_LOAD(ca_context_zone(context)), ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
 }
 
-/* What every large request does on the way: a look at the clock now and then, and what others freed comes home. */
-CA_INLINE void look_around(ca_heap *heap)
+/* What every large request does on the way: what others freed comes home, and now and then there is a look at the clock; but not in a call that took an extent, which costs as much. */
+
+CA_INLINE void inbox_look(ca_heap *heap)
 {
-    if (CA_UNLIKELY(heap->slow_calls-- == 0))
-        ca_heap_tick(heap);
     if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
         (void)ca_remote_drain(heap);
+}
+
+CA_INLINE void clock_look(ca_heap *heap, ca_page extents_before)
+{
+    if (CA_LIKELY(heap->extent_pages == extents_before) && CA_UNLIKELY(heap->slow_calls-- == 0))
+        ca_heap_tick(heap);
 }
 
 /* node CA_NODE_NONE: no memory. */
@@ -106,6 +111,7 @@ CA_INLINE void *large_publish(ca_heap *heap, ca_node node, uint64_t pages)
 
 CA_NOINLINE static void *heap_huge_alloc(ca_heap *heap, uint64_t pages, uint64_t align, size_t *zero)
 {
+    clock_look(heap, heap->extent_pages);
     ca_placement_settle(heap);
     return huge_alloc(heap->target.context, CA_LOAD(&heap->runs.zone), pages, align, zero);
 }
@@ -113,22 +119,28 @@ CA_NOINLINE static void *heap_huge_alloc(ca_heap *heap, uint64_t pages, uint64_t
 void *ca_large_malloc(ca_heap *heap, size_t size)
 {
     uint64_t pages = ca_pages_for(size);
-    look_around(heap);
+    inbox_look(heap);
     if (CA_UNLIKELY(pages >= CA_HUGE_PAGES))
         return heap_huge_alloc(heap, pages, 1, &(size_t){0});
+    ca_page extents = heap->extent_pages;
     ca_node node = ca_pages_take_held(heap, pages);
-    return large_publish(heap, CA_LIKELY(node) ? node : ca_pages_take(heap, pages, 1), pages);
+    if (CA_UNLIKELY(!node))
+        node = ca_pages_take(heap, pages, 1);
+    clock_look(heap, extents);
+    return large_publish(heap, node, pages);
 }
 
 void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
 {
     uint64_t pages = ca_size_max(ca_pages_for(size), 1), align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
-    look_around(heap);
+    inbox_look(heap);
     if (ca_large_is_huge(size, align))
         return heap_huge_alloc(heap, pages, align_pages, zero);
+    ca_page extents = heap->extent_pages;
     ca_node node = align_pages == 1 ? ca_pages_take_held(heap, pages) : CA_NODE_NONE;
     if (!node)
         node = ca_pages_take(heap, pages, align_pages);
+    clock_look(heap, extents);
     *zero = node && !ca_region.marks[node] ? pages * CA_PAGE : 0;
     return large_publish(heap, node, pages);
 }
@@ -204,7 +216,7 @@ bool ca_large_resize(ca_heap *heap, ca_page page, size_t size)
         return true;
     if (heap->held)
         ca_pages_let_go(heap); /* it may lie behind the block */
-    heap->pages.marks[node] = ca_region_now(); /* of what a shrink cuts off */
+    heap->pages.marks[node] = pages < before ? ca_region_now() : 0; /* of what a shrink cuts off; what a growth leaves keeps its own */
     if (!ca_region_feed_nodes(&heap->pages, 1, &heap->node_batches) ||
         !ca_tlsf_resize(&heap->pages, node, pages, NULL))
         return false;

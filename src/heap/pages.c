@@ -98,10 +98,8 @@ ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_
     if (!nodes_feed(heap))
         return CA_NODE_NONE;
     ca_node node = CA_NODE_NONE;
-    heap->pages.scan_limit = 0;
     for (*pages = most; !node && *pages >= least; *pages /= 2)
         node = ca_tlsf_alloc(&heap->pages, *pages, 1);
-    heap->pages.scan_limit = CA_PAGE_SCAN;
     *pages = node ? heap->pages.nodes[node].size : most;
     if (!node)
         node = ca_pages_take(heap, most, 1);
@@ -118,9 +116,14 @@ ca_node ca_pages_take_more(ca_heap *heap, uint64_t pages, uint64_t align)
             return CA_NODE_NONE;
         node = ca_tlsf_alloc(&heap->pages, pages, align);
     }
-    if (node)
-        return node;
-    return CA_LIKELY(align == 1) ? extent_take(heap, pages) : extent_take_aligned(heap, pages, align);
+    if (!node)
+        node = CA_LIKELY(align == 1) ? extent_take(heap, pages) : extent_take_aligned(heap, pages, align);
+    if (CA_UNLIKELY(!node)) { /* there is no more: in the bin of the size itself there may be one that fits */
+        heap->pages.scan_limit = UINT32_MAX;
+        node = ca_tlsf_alloc(&heap->pages, pages, align);
+        heap->pages.scan_limit = 0;
+    }
+    return node;
 }
 
 /* Its mark says since when. */
@@ -187,19 +190,28 @@ void ca_pages_drop(ca_heap *heap)
         ca_tlsf_give_nodes(tlsf, (heap->node_batches.newest << CA_NODE_BATCH_SHIFT) + 1, CA_NODE_BATCH - 1);
 }
 
+/* One thing at a time, so that no tick costs as much as all. */
 void ca_heap_tick(ca_heap *heap)
 {
     heap->slow_calls = CA_TICK_CALLS;
     if (!ca_region_tick())
         return;
-    if (heap->held) /* what waits for its decay is looked at */
-        ca_pages_let_go(heap);
-    heap->regions_turn = !heap->regions_turn; /* so that one tick does not cost as much as both */
-    if (!heap->regions_turn) {
+    ca_zone *zone = CA_LOAD(&heap->runs.zone);
+    switch (heap->tick_turn++) {
+    case 0:
+        if (heap->held) { /* what waits for its decay is looked at */
+            ca_pages_let_go(heap);
+            return;
+        }
+        heap->tick_turn++;
+        /* fall through */
+    case 1:
         (void)ca_region_purge_tlsf(&heap->pages, &heap->purged_to, PURGE_LOOKS, ca_heap_setting.decay, PURGE_MOST);
         return;
+    default:
+        heap->tick_turn = 0;
+        ca_region_purge(zone, ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
+        if (CA_UNLIKELY(zone != NULL)) /* it may be nobody's by now */
+            ca_region_purge(NULL, ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
     }
-    ca_region_purge(CA_LOAD(&heap->runs.zone), ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
-    if (CA_UNLIKELY(CA_LOAD(&heap->runs.zone) != NULL)) /* it may be nobody's by now */
-        ca_region_purge(NULL, ca_heap_setting.decay, PURGE_LOOKS, PURGE_MOST);
 }

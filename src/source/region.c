@@ -10,6 +10,8 @@
 
 enum {
     CLOCK_SHIFT = 4,     /* a mark counts 16 ms */
+    MARK_WEIGHT = 4,
+    BELOW_TRIES = 2,     /* see ca_region_choose */
     PURGE_DEPTH = 24,    /* blocks of one list that ticks look at */
     ZONE_LEVELS = 31,    /* of a zone's TLSF: up to 2^32 pages */
     CHUNK_BYTES = CA_CHUNK * CA_PAGE,
@@ -100,6 +102,7 @@ static void zone_init(ca_zone *zone, const ca_source *source)
 {
     zone->source = source;
     ca_tlsf_init(&zone->free, (ca_tlsf_node *)(void *)ca_region.nodes.base, ca_region.marks, zone->bins, zone->second, ZONE_LEVELS);
+    zone->free.mark_weight = MARK_WEIGHT;
     zone->free.bias = ca_region_bias();
 }
 
@@ -355,12 +358,15 @@ static bool block_is_aligned(const ca_zone *zone, ca_node node, uint64_t align)
 }
 
 /* A block that is committed, or none.  Free memory that the source would have to add to hides smaller blocks from the search, which have all they need: when there is no
- * more to be had it is held back, and the search goes on without it. */
-static ca_node block_take(ca_zone *zone, uint64_t pages, uint64_t align)
+ * more to be had it is held back, and the search goes on without it.  refused: a block for which the source had no memory, in use; or none. */
+static ca_node block_take(ca_zone *zone, ca_node refused, uint64_t pages, uint64_t align)
 {
     ca_tlsf *tlsf = &zone->free;
-    ca_node held[HELD_MOST], node = ca_tlsf_alloc(tlsf, pages, align);
+    ca_node held[HELD_MOST];
     unsigned count = 0;
+    if (refused)
+        ca_tlsf_claim(tlsf, held[count++] = ca_tlsf_free(tlsf, refused));
+    ca_node node = ca_tlsf_alloc(tlsf, pages, align);
     if (!node && zone_extend(zone, pages + align - 1))
         node = ca_tlsf_alloc(tlsf, pages, align);
     while (node && (!block_is_aligned(zone, node, align) || !block_commit(zone, node))) {
@@ -377,23 +383,13 @@ static ca_node block_take(ca_zone *zone, uint64_t pages, uint64_t align)
     return node;
 }
 
-/* The same, but of a free block. CA_NODE_NONE: the source has no memory for it. */
-static ca_node block_take_of(ca_zone *zone, ca_node node, uint64_t pages)
-{
-    ca_tlsf_cut(&zone->free, node, pages);
-    if (CA_LIKELY(block_commit(zone, node)))
-        return node;
-    (void)ca_tlsf_free(&zone->free, node);
-    return CA_NODE_NONE;
-}
-
 static ca_run_record *run_record(ca_page page)
 {
     return ca_run_at(page >> CA_CHUNK_SHIFT);
 }
 
 /* pre: a zone is locked. */
-static void list_insert(ca_run_list *list, ca_page page)
+CA_INLINE void list_insert(ca_run_list *list, ca_page page)
 {
     ca_run_record *r = run_record(page);
     uint32_t number = (page >> CA_CHUNK_SHIFT) + 1;
@@ -448,7 +444,7 @@ ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list
     ca_lock_take(&zone->lock);
     ca_node node = CA_NODE_NONE;
     if (ca_region_feed_nodes(&zone->free, 3, &zone->batches))
-        node = block_take(zone, pages, align);
+        node = block_take(zone, CA_NODE_NONE, pages, align);
     if (node)
         run = run_begin(zone, node, list);
     ca_lock_drop(&zone->lock);
@@ -456,7 +452,7 @@ ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list
 }
 
 /* How many of a free block's pages were in use before, from its first on: whole chunks. */
-static uint64_t pages_used_before(const ca_zone *zone, ca_node node)
+CA_INLINE uint64_t pages_used_before(const ca_zone *zone, ca_node node)
 {
     const ca_tlsf_node *n = &zone->free.nodes[node];
     if (!node)
@@ -469,27 +465,37 @@ static uint64_t pages_used_before(const ca_zone *zone, ca_node node)
 ca_choice ca_region_choose(ca_zone *zone, uint64_t least, uint64_t most)
 {
     zone = zone_or_first(zone);
+    const ca_tlsf *tlsf = &zone->free;
     ca_lock_take(&zone->lock);
     most = ca_round_up(most, CA_CHUNK);
     if (most > region.most || !ca_region_feed_nodes(&zone->free, 3, &zone->batches))
         return (ca_choice){CA_NODE_NONE, 0};
-    ca_node node = ca_tlsf_find(&zone->free, most);
-    if (pages_used_before(zone, node) < most) {
-        ca_node below = ca_tlsf_find_below(&zone->free, most);
+    ca_node node = ca_tlsf_find(tlsf, most);
+    uint64_t used = pages_used_before(zone, node);
+    if (used >= most || ca_round_up(least, CA_CHUNK) >= most)
+        return (ca_choice){node, most};
+    uint64_t size = most; /* if the zone has no block, and would have to get more addresses, all bins; otherwise it costs too much */
+    for (unsigned tries = node ? BELOW_TRIES : UINT32_MAX; tries-- && size >= least;) {
+        ca_node below = ca_tlsf_find_below(tlsf, size);
         uint64_t less = pages_used_before(zone, below);
         if (less >= least && less < most)
             return (ca_choice){below, less};
+        if (!below)
+            break;
+        size = ca_bin_size(ca_bin_floor(tlsf->nodes[below].size)) - 1; /* the next bin that has any */
     }
-    return (ca_choice){node, most};
+    return (ca_choice){node, used >= least ? used : most};
 }
 
 ca_run ca_region_take_chosen(ca_zone *zone, ca_choice choice, ca_run_list *list)
 {
     ca_run run = {0, 0, 0, false};
     zone = zone_or_first(zone);
-    ca_node node = choice.node ? block_take_of(zone, choice.node, choice.pages) : CA_NODE_NONE;
-    if (CA_UNLIKELY(!node))
-        node = block_take(zone, choice.pages, 1);
+    ca_node node = choice.node;
+    if (CA_LIKELY(node))
+        ca_tlsf_cut(&zone->free, node, choice.pages);
+    if (CA_UNLIKELY(!node) || CA_UNLIKELY(!block_commit(zone, node)))
+        node = block_take(zone, node, choice.pages, 1);
     if (node)
         run = run_begin(zone, node, list);
     ca_lock_drop(&zone->lock);
@@ -706,7 +712,7 @@ static bool run_resize(ca_zone *zone, ca_node node, uint64_t pages)
     ca_tlsf *tlsf = &zone->free;
     uint64_t before = tlsf->nodes[node].size;
     if (ca_region.marks[node] != CA_MARK_MOVED)
-        ca_region.marks[node] = ca_region_now(); /* of what a shrink cuts off */
+        ca_region.marks[node] = pages < before ? ca_region_now() : 0; /* of what a shrink cuts off; what a growth leaves keeps its own */
     if (!ca_tlsf_resize(tlsf, node, pages, NULL))
         return false;
     const ca_tlsf_node *n = &tlsf->nodes[node];

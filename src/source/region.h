@@ -85,7 +85,7 @@ CA_INLINE ca_run_record *ca_run_at(uint32_t chunk)
 /* A mark: the pages came here by ca_region_move, and are a mapping of their own until they are renewed; or renewing failed, and they must be committed again. */
 #define CA_MARK_MOVED UINT32_MAX
 /* A mark, and no time: the pages were offered to their source, which may take them when it likes (CTXALLOC_SOURCE_LAZY). */
-#define CA_MARK_OFFERED 2U
+#define CA_MARK_OFFERED (CA_MARK_TIME_LEAST - 1)
 
 /* Once, before anything else here. `bytes`: address space wanted; less is taken where less is to be had. false: nothing to be had. */
 bool ca_region_init(const ca_source *source, size_t bytes);
@@ -114,8 +114,8 @@ typedef struct ca_run {
 
 /* At least `pages`; `align`: pages, a power of two. Committed. list NULL: of no owner. */
 ca_run ca_region_take(ca_zone *zone, uint64_t pages, uint64_t align, ca_run_list *list);
-/* The same in two steps, for who wants least to most pages, and asks elsewhere whether it may have them: `most`, unless what has as many was never in use, but a smaller
- * free block was.  The zone stays locked until ca_region_take_chosen or ca_region_choose_nothing. pages 0: no memory. */
+/* The same in two steps, for who wants least to most pages, and asks elsewhere whether it may have them: `most`, unless what has as many was never in use, but fewer
+ * pages were: those of a smaller free block, or the first of that one.  The zone stays locked until ca_region_take_chosen or ca_region_choose_nothing. pages 0: no memory. */
 typedef struct ca_choice {
     ca_node node; /* the free block; CA_NODE_NONE: there is none as yet */
     uint64_t pages;

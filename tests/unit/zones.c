@@ -1,6 +1,7 @@
 /* Zones: heaps and runs on other sources, in far parts and inner ones, beside the first zone. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/unit/cmocka_face.h"
 #include "tests/unit/heap_face.h"
@@ -221,6 +222,81 @@ static void purging_goes_round(void **state)
     ca_zone_drop(zone);
 }
 
+/* The zone's part is 1,024 pages: runs of 32 from its start on, of which every second is free again, and 160 pages at its end that nobody has touched. */
+static void a_choice_prefers_what_was_used_before(void **state)
+{
+    (void)state;
+    enum { PART = 1024, RUNS = 27, PAGES = 32, END = PART - RUNS * PAGES };
+    ca_source source = {sizeof source, NULL, 0, buffer_reserve, NULL, NULL, NULL, NULL, NULL};
+    source.context = aligned_alloc(1 << 16, BUFFER);
+    assert_non_null(source.context);
+    counts_reset();
+    ca_zone *zone = ca_zone_hold(&source);
+    ca_run run[RUNS], rest;
+    uint64_t all = ca_region_take(zone, 1, 1, NULL).pages; /* whatever its part has beyond what is wanted here is taken */
+    for (ca_run more; all < BUFFER / CA_PAGE - PART && (more = ca_region_take(zone, CA_CHUNK, 1, NULL)).pages;)
+        all += more.pages;
+    for (int i = 0; i < RUNS; i++)
+        assert_int_equal((run[i] = ca_region_take(zone, PAGES, 1, NULL)).pages, PAGES);
+    for (int i = 0; i < RUNS - 1; i += 2)
+        ca_region_give(run[i].page, NULL);
+    ca_page last = run[RUNS - 1].page;
+    ca_choice choice = ca_region_choose(zone, 16, 4096); /* nothing has as many, and what has the most, the end, was never used */
+    ca_region_choose_nothing(zone);
+    assert_true(choice.node && choice.pages == PAGES);
+    ca_region_give(last, NULL); /* it joins the end */
+    choice = ca_region_choose(zone, 16, 64); /* the end has as many, and its first pages were used; but so was all of a smaller one */
+    ca_region_choose_nothing(zone);
+    assert_true(choice.node && choice.pages == PAGES);
+    choice = ca_region_choose(zone, 16, 128);
+    rest = ca_region_take_chosen(zone, choice, NULL);
+    assert_true(choice.node && rest.pages == PAGES && !rest.fresh);
+    ca_region_give(rest.page, NULL);
+    choice = ca_region_choose(zone, 64, 64); /* no less will do */
+    rest = ca_region_take_chosen(zone, choice, NULL);
+    assert_true(rest.page == last && rest.pages == 64);
+    ca_region_give(rest.page, NULL);
+    for (int i = 0; i < RUNS; i += 2) /* the smaller ones are gone */
+        if (run[i].page != last)
+            assert_int_equal((run[i] = ca_region_take(zone, PAGES, 1, NULL)).pages, PAGES);
+    choice = ca_region_choose(zone, 16, 128); /* so what was used of the end is left: 64 pages */
+    ca_region_choose_nothing(zone);
+    assert_int_equal(choice.pages, 64);
+    choice = ca_region_choose(zone, 1, (uint64_t)1 << 40);
+    ca_region_choose_nothing(zone);
+    assert_int_equal(choice.pages, 0);
+    ca_zone_drop(zone);
+    free(source.context);
+}
+
+/* A small run beside much free memory comes and goes; the memory is given back although. */
+static void what_lies_unused_grows_old_beside_runs_that_come_and_go(void **state)
+{
+    (void)state;
+    enum { AGE = 200, MOST_ROUNDS = 3000 };
+    ca_source source = {sizeof source, NULL, 0, count_reserve, count_commit, count_purge, count_release, NULL, NULL};
+    ca_zone *zone = ca_zone_hold(&source);
+    ca_run large = ca_region_take(zone, 256, 1, NULL), fence = ca_region_take(zone, 16, 1, NULL);
+    memset(ca_region_address(large.page), 1, large.pages * (size_t)CA_PAGE);
+    (void)ca_region_tick();
+    ca_region_give(large.page, NULL);
+    counts_reset();
+    for (int rounds = 0; !purged && rounds < MOST_ROUNDS; rounds++) { /* 3 seconds at most */
+        ca_run small = ca_region_take(zone, 16, 1, NULL);
+        assert_int_equal(small.page, large.page);
+        *(char *)ca_region_address(small.page) = 1;
+        struct timespec millisecond = {0, 1000000};
+        nanosleep(&millisecond, NULL);
+        ca_region_give(small.page, NULL);
+        if (ca_region_tick())
+            ca_region_purge(zone, AGE, 8, 8);
+    }
+    assert_true(purged);
+    assert_int_equal(*(char *)ca_region_address(large.page + 255), 0);
+    ca_region_give(fence.page, NULL);
+    ca_zone_drop(zone);
+}
+
 static void many_zones_are_told_apart(void **state)
 {
     (void)state;
@@ -261,6 +337,8 @@ int main(void)
         cmocka_unit_test(an_inner_zone_is_part_of_the_first_range),
         cmocka_unit_test(a_zone_that_ends_takes_nothing_from_others),
         cmocka_unit_test(purging_goes_round),
+        cmocka_unit_test(a_choice_prefers_what_was_used_before),
+        cmocka_unit_test(what_lies_unused_grows_old_beside_runs_that_come_and_go),
         cmocka_unit_test(many_zones_are_told_apart),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -226,45 +226,47 @@ static void purging_goes_round(void **state)
 static void a_choice_prefers_what_was_used_before(void **state)
 {
     (void)state;
-    enum { PART = 1024, RUNS = 27, PAGES = 32, END = PART - RUNS * PAGES };
+    enum { PART = 1024, RUNS = 27, PAGES = 32 };
     ca_source source = {sizeof source, NULL, 0, buffer_reserve, NULL, NULL, NULL, NULL, NULL};
     source.context = aligned_alloc(1 << 16, BUFFER);
     assert_non_null(source.context);
     counts_reset();
     ca_zone *zone = ca_zone_hold(&source);
+    ca_run_list list = {0};
     ca_run run[RUNS], rest;
-    uint64_t all = ca_region_take(zone, 1, 1, NULL).pages; /* whatever its part has beyond what is wanted here is taken */
-    for (ca_run more; all < BUFFER / CA_PAGE - PART && (more = ca_region_take(zone, CA_CHUNK, 1, NULL)).pages;)
+    uint64_t all = ca_region_take(zone, 1, 1, &list).pages; /* whatever its part has beyond what is wanted here is taken */
+    for (ca_run more; all < BUFFER / CA_PAGE - PART && (more = ca_region_take(zone, CA_CHUNK, 1, &list)).pages;)
         all += more.pages;
     for (int i = 0; i < RUNS; i++)
-        assert_int_equal((run[i] = ca_region_take(zone, PAGES, 1, NULL)).pages, PAGES);
+        assert_int_equal((run[i] = ca_region_take(zone, PAGES, 1, &list)).pages, PAGES);
     for (int i = 0; i < RUNS - 1; i += 2)
-        ca_region_give(run[i].page, NULL);
+        ca_region_give(run[i].page, &list);
     ca_page last = run[RUNS - 1].page;
     ca_choice choice = ca_region_choose(zone, 16, 4096); /* nothing has as many, and what has the most, the end, was never used */
     ca_region_choose_nothing(zone);
     assert_true(choice.node && choice.pages == PAGES);
-    ca_region_give(last, NULL); /* it joins the end */
+    ca_region_give(last, &list); /* it joins the end */
     choice = ca_region_choose(zone, 16, 64); /* the end has as many, and its first pages were used; but so was all of a smaller one */
     ca_region_choose_nothing(zone);
     assert_true(choice.node && choice.pages == PAGES);
     choice = ca_region_choose(zone, 16, 128);
-    rest = ca_region_take_chosen(zone, choice, NULL);
+    rest = ca_region_take_chosen(zone, choice, &list);
     assert_true(choice.node && rest.pages == PAGES && !rest.fresh);
-    ca_region_give(rest.page, NULL);
+    ca_region_give(rest.page, &list);
     choice = ca_region_choose(zone, 64, 64); /* no less will do */
-    rest = ca_region_take_chosen(zone, choice, NULL);
+    rest = ca_region_take_chosen(zone, choice, &list);
     assert_true(rest.page == last && rest.pages == 64);
-    ca_region_give(rest.page, NULL);
+    ca_region_give(rest.page, &list);
     for (int i = 0; i < RUNS; i += 2) /* the smaller ones are gone */
         if (run[i].page != last)
-            assert_int_equal((run[i] = ca_region_take(zone, PAGES, 1, NULL)).pages, PAGES);
+            assert_int_equal((run[i] = ca_region_take(zone, PAGES, 1, &list)).pages, PAGES);
     choice = ca_region_choose(zone, 16, 128); /* so what was used of the end is left: 64 pages */
     ca_region_choose_nothing(zone);
     assert_int_equal(choice.pages, 64);
     choice = ca_region_choose(zone, 1, (uint64_t)1 << 40);
     ca_region_choose_nothing(zone);
     assert_int_equal(choice.pages, 0);
+    ca_region_give_all(&list);
     ca_zone_drop(zone);
     free(source.context);
 }

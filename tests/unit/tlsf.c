@@ -169,21 +169,30 @@ static void the_scan_limit_bounds_the_last_resort(void **state)
     assert_valid(&f);
 }
 
+enum { USED_MOST = 24 };
+
+/* One time in two, and when there can be no more: any of the blocks in use. false: none was. */
+static bool one_is_freed(fixture *f, ca_node *used, int *count, uint64_t *seed)
+{
+    if (*count < USED_MOST && (!*count || test_random(seed) % 2 == 0))
+        return false;
+    int at = (int)(test_random(seed) % (unsigned)*count);
+    (void)ca_tlsf_free(&f->tlsf, used[at]);
+    used[at] = used[--*count];
+    return true;
+}
+
 static void find_names_the_block_that_alloc_cuts(void **state)
 {
     (void)state;
     fixture f;
     uint64_t seed = 3;
-    ca_node used[24];
+    ca_node used[USED_MOST];
     int count = 0, found = 0;
     fixture_with(&f, 0, 3000);
     f.tlsf.scan_limit = 0;
     for (int step = 0; step < 20000; step++) {
-        if (count == 24 || (count && test_random(&seed) % 2)) {
-            int at = (int)(test_random(&seed) % (unsigned)count);
-            (void)ca_tlsf_free(&f.tlsf, used[at]);
-            used[at] = used[--count];
-        } else {
+        if (!one_is_freed(&f, used, &count, &seed)) {
             uint64_t size = 1 + test_random(&seed) % 700;
             ca_node there = ca_tlsf_find(&f.tlsf, size);
             assert_int_equal(ca_tlsf_alloc(&f.tlsf, size, 1), there);
@@ -203,15 +212,11 @@ static void the_largest_smaller_block_is_found(void **state)
     (void)state;
     fixture f;
     uint64_t seed = 5;
-    ca_node used[24];
+    ca_node used[USED_MOST];
     int count = 0, found = 0;
     fixture_with(&f, 0, 3000);
     for (int step = 0; step < 20000; step++) {
-        if (count == 24 || (count && test_random(&seed) % 2)) {
-            int at = (int)(test_random(&seed) % (unsigned)count);
-            (void)ca_tlsf_free(&f.tlsf, used[at]);
-            used[at] = used[--count];
-        } else {
+        if (!one_is_freed(&f, used, &count, &seed)) {
             uint64_t size = 1 + test_random(&seed) % (test_random(&seed) % 3 ? 300 : 4000);
             unsigned most = ca_bin_floor(size), best = 0;
             ca_node there = ca_tlsf_find_below(&f.tlsf, size);

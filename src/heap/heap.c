@@ -11,10 +11,10 @@ enum {
     SPARE_MAGAZINES = 16, /* empty ones a heap keeps */
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
-    REFILL_MOST = 30,     /* objects of one refill, */
+    REFILL_MOST = 60,     /* objects of one refill, */
     REFILL_SMALL = 64,    /* if they have no more bytes, and the class has shown that it uses many; */
     REFILL_FEW = 15,      /* otherwise. What is written to larger ones is spread so: with 30, batches of 256 and of 1,024 bytes were a tenth and a third slower */
-    CREATE_WORK = 21,     /* of a refill out of a new slab */
+    CREATE_WORK = 18,     /* of a refill out of a new slab */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_WORK = 24,       /* of one step, where little else is done in the call (see heap/slab.h: the worst call counts); otherwise */
     IDLE_FEW = 6,
@@ -24,7 +24,7 @@ enum {
 
 /* What a slow call did beside what it came for, and so how much work is left for that. */
 enum { SIDE_NOTHING, SIDE_STEP, SIDE_MUCH /* a look at the clock, or a slab given back */ };
-static const uint8_t refill_work[] = {42, 21, 1}, spill_work[] = {32, 8, 1};
+static const uint8_t refill_work[] = {38, 14, 1}, spill_work[] = {38, 12, 1};
 
 /* What a cache without a magazine has loaded: empty and full at once. */
 static void *no_slot[1];
@@ -96,6 +96,13 @@ static uint32_t depot_at(unsigned class, uint32_t level)
 static uint32_t depot_of(const ca_heap *heap, unsigned class)
 {
     return depot_at(class, heap->habits[class].level);
+}
+
+/* Whether there are fewer in it. Without the division, as every slow free asks. */
+static bool depot_has_room(const ca_heap *heap, unsigned class)
+{
+    uint32_t count = heap->class_bins[class].depot_count;
+    return count < ca_classes[class].depot && (count + 2) * ca_classes[class].capacity <= room_at(class, heap->habits[class].level);
 }
 
 /* By the room that there is now; a magazine that came with more is full. */
@@ -266,48 +273,44 @@ CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number
     ca_pages_give(heap, node);
 }
 
-/* Up to `count` objects (not none) to their slabs, as far as `work` (not none) allows; ends with the first slab that is given back because of it. Returns how many, at least one. */
-static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, uint32_t count, uint32_t work)
+/* Up to `count` objects (not none), *last and those below it, to their slabs, as far as `work` (not none) allows; ends with the first slab that is given back because of it. Returns how many,
+ * at least one. */
+static uint32_t return_some(ca_heap *heap, unsigned class, void *const *last, uint32_t count, uint32_t work)
 {
     ca_bin *bin = &heap->class_bins[class];
     const uint64_t reciprocal = ca_classes[class].reciprocal;
-    void *const *at = objects, *const *end = at + count;
-    ptrdiff_t left = work; /* of it, were nothing done since `objects` but move them */
+    void *const *at = last, *const *end = last - count, *const *limit = last - work; /* so far would it go, were nothing done but move them */
     do {
-        void *p = *at;
-        uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(p))].number;
+        uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(*at))].number;
         ca_slab *slab = ca_slab_at(number);
         CA_ASSERT(slab->class == class);
         if (CA_UNLIKELY(slab->free == 0)) {
             partial_append(bin, number);
-            left -= CA_SLAB_FULL_WORK;
+            limit += CA_SLAB_FULL_WORK;
         }
-        at = ca_slab_put(slab, p, at, left < end - objects ? objects + left : end, reciprocal);
-        left -= CA_SLAB_PUT_WORK;
+        at = ca_slab_put(slab, at, limit > end ? limit : end, reciprocal);
+        limit += CA_SLAB_PUT_WORK;
         if (CA_UNLIKELY(slab->free >= slab->objects)) {
             slab_release(heap, bin, number);
             break;
         }
-    } while (at < end && at - objects < left);
-    uint32_t done = (uint32_t)(at - objects);
+    } while (at > end && at > limit);
+    uint32_t done = (uint32_t)(last - at);
     CA_STORE(&bin->out, bin->out - done);
     return done;
 }
 
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
 {
-    for (uint32_t done = 0; done < count;)
-        done += return_some(heap, class, objects + done, count - done, UINT32_MAX);
+    while (count)
+        count -= return_some(heap, class, objects + count - 1, count, count);
 }
 
-/* The oldest objects of a loaded magazine, up to `most` and as far as `work` allows, go to the slabs. */
+/* Up to `most` objects of a loaded magazine, as far as `work` allows, go to the slabs. Those freed last, as they lie on top, and nothing has to be moved. */
 static void cache_spill(ca_heap *heap, unsigned class, uint32_t most, uint32_t work)
 {
     ca_cache *cache = &heap->caches[class];
-    ca_magazine *m = ca_magazine_at(ca_magazine_of(cache->limit));
-    uint32_t all = (uint32_t)(cache->top - m->slot), done = return_some(heap, class, &m->slot[1], most, work);
-    memmove(&m->slot[1], &m->slot[1 + done], (all - done) * sizeof m->slot[0]);
-    CA_STORE(&cache->top, cache->top - done);
+    CA_STORE(&cache->top, cache->top - return_some(heap, class, cache->top, most, work));
 }
 
 /* --- classes out of use ------------------------------------------------------------------------------------- */
@@ -327,7 +330,7 @@ static void habit_forget(ca_heap *heap, unsigned class)
  * What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
  * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls, and gives back, a few objects a slow call: of a class without a slow
  * call since the last round all but IDLE_KEEP, of others as many magazines as were in the depot all the time since then. */
-static unsigned side_step(ca_heap *heap, uint32_t work)
+CA_NOINLINE static unsigned side_step_taken(ca_heap *heap, uint32_t work)
 {
     if (heap->slow_calls-- == 0) {
         ca_heap_tick(heap);
@@ -342,8 +345,7 @@ static unsigned side_step(ca_heap *heap, uint32_t work)
     if (busy ? habit->low : bin->depot_count) {
         ca_magazine *m = ca_magazine_at(bin->depot);
         uint32_t count = m->count < work ? m->count : work;
-        uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count, work);
-        memmove(&m->slot[1 + m->count - count], &m->slot[1 + m->count - count + done], (count - done) * sizeof m->slot[0]);
+        uint32_t done = return_some(heap, class, &m->slot[m->count], count, work);
         m->count -= done;
         CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects - done));
         if (!m->count) {
@@ -374,6 +376,17 @@ static unsigned side_step(ca_heap *heap, uint32_t work)
     return SIDE_NOTHING;
 }
 
+/* As most steps go: it is not time for the clock, and the hand waits at a class that is not used, or busy with no magazine that was not needed. */
+CA_INLINE unsigned side_step(ca_heap *heap, uint32_t work)
+{
+    unsigned class = heap->idle_hand;
+    if (CA_UNLIKELY(!heap->slow_calls) || CA_UNLIKELY(!heap->idle_calls) || !((heap->busy_classes | ~heap->used_classes) >> class & 1) || heap->habits[class].low)
+        return side_step_taken(heap, work);
+    heap->slow_calls--;
+    heap->idle_calls--;
+    return SIDE_NOTHING;
+}
+
 /* Up to `wanted` objects out of slabs, downwards from `to`; 0: no memory. */
 static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t wanted)
 {
@@ -382,7 +395,7 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
     if (create && !slab_create(heap, class))
         return 0;
     uint32_t taken = 0, work = create ? CREATE_WORK : refill_work[side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
-    wanted = wanted < work ? wanted : work;
+    wanted = wanted < work * CA_SLAB_RUN_PART ? wanted : work * CA_SLAB_RUN_PART;
     while (taken < wanted && (work || !taken) && bin->partial) {
         ca_slab *slab = ca_slab_at(bin->partial);
         taken += ca_slab_take(slab, to - taken, wanted - taken, &work);
@@ -508,7 +521,7 @@ void ca_heap_put_full(void *p, ca_heap *heap, ca_cache *cache)
     ca_bin *bin = &heap->class_bins[class];
     uint32_t empty = 0;
     bool cold = !cache_is_loaded(cache) && heap->habits[class].cold;
-    if (!cold && (!cache_is_loaded(cache) || bin->depot_count < depot_of(heap, class)))
+    if (!cold && (!cache_is_loaded(cache) || depot_has_room(heap, class)))
         empty = ca_heap_take_magazine(heap);
     heap->busy_classes |= 1ULL << class;
     if (empty) {

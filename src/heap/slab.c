@@ -6,17 +6,36 @@ void ca_slab_init(ca_slab *slab, unsigned class, ca_page page, ca_page pages, ca
     uint32_t choice = ca_classes[class].colors;
     *slab = (ca_slab){.free = objects, .objects = objects, .class = (uint16_t)class, .color = (uint16_t)((uint64_t)(color * 0x9e3779b1U) * choice >> 32),
                       .page = page, .pages = pages, .node = node, .start = ca_region_address(page)};
-    for (uint32_t i = 0; i < objects; i += 64)
-        slab->bits[i / 64] = objects - i >= 64 ? UINT64_MAX : (1ULL << (objects - i)) - 1;
+    for (uint32_t w = 0; w < objects / 64; w++)
+        slab->bits[w] = UINT64_MAX;
+    if (objects % 64)
+        slab->bits[objects / 64] = (1ULL << objects % 64) - 1;
 }
 
-/* Out of a word of bits, those of `some`, which is not 0: their objects are stored downwards from `to`, no further than `last`. Returns where it ended. pre: last < to */
+/* What is taken is written to soon, and several lines come from memory at a time where one after the other would. */
+CA_INLINE void object_store(void **to, char *p)
+{
+    *to = p;
+    __builtin_prefetch(p, 1);
+}
+
+/* Out of a word of bits, the run of `count` (not none) that begins at the bit `first`: its objects are stored downwards from `to`. Returns where it ended. */
+CA_INLINE void **run_take(uint64_t *bits, unsigned first, size_t count, char *base, size_t size, void **to)
+{
+    *bits &= ~(UINT64_MAX >> (64 - count) << first);
+    char *p = base + first * size;
+    for (void *const *end = to - count; to != end; p += size)
+        object_store(to--, p);
+    return to;
+}
+
+/* Those of `some`, which is not 0, no further than `last`. pre: last < to */
 CA_INLINE void **word_take(uint64_t *bits, uint64_t some, char *base, size_t size, void **to, void *const *last)
 {
     uint64_t others = *bits & ~some;
     base = CA_ANEW(base); /* one sum, not two for each object */
     do {
-        *to-- = base + (uint64_t)ca_bit_low(some) * size;
+        object_store(to--, base + (uint64_t)ca_bit_low(some) * size);
         some &= some - 1;
         if (!some)
             break;
@@ -34,10 +53,19 @@ unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted, unsigned *work)
     slab->color = 0;
     for (unsigned w = 0; at != last;) {
         if (word) {
-            ptrdiff_t most = left > 0 ? left : 1;
+            ptrdiff_t most = left > 0 ? left : 1, all = at - last;
+            char *base = slab->start + (size_t)w * 64 * size;
             void **from = at;
-            at = word_take(&slab->bits[w], word, slab->start + (size_t)w * 64 * size, size, at, at - last > most ? at - most : last);
-            left -= CA_SLAB_WORD_WORK + (from - at);
+            uint64_t behind = word + (word & -word); /* the bit behind the first run, if that is all there is */
+            if (!(word & behind)) {
+                unsigned first = ca_bit_low(word), end = behind ? ca_bit_low(behind) : 64;
+                size_t count = ca_size_min(ca_size_min(end - first, (size_t)all), (size_t)most * CA_SLAB_RUN_PART);
+                at = run_take(&slab->bits[w], first, count, base, size, at);
+                left -= CA_SLAB_WORD_WORK + (from - at + CA_SLAB_RUN_PART - 1) / CA_SLAB_RUN_PART;
+            } else {
+                at = word_take(&slab->bits[w], word, base, size, at, all > most ? at - most : last);
+                left -= CA_SLAB_WORD_WORK + (from - at);
+            }
             if (left <= 0)
                 break;
         }

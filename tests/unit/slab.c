@@ -125,13 +125,13 @@ static void a_slab_gives_each_object_once_the_lowest_first(void **state)
         }
         uint32_t put = 0;
         char *const around[] = {slab.start - ca_classes[i].size, slab.start + (size_t)slab.pages * CA_PAGE};
-        while (put < n) { /* a few at a time, and none that lies before or behind the slab */
+        while (put < n) { /* a few at a time, downwards, and none that lies before or behind the slab */
             uint32_t few = n - put < 5 ? n - put : 5;
-            void *some[6] = {[5] = NULL};
-            memcpy(some, &taken[put], few * sizeof *some);
-            some[few] = around[put % 2];
-            void *const *end = ca_slab_put(&slab, some[0], some, &some[few + (put % 3 > 0)], ca_classes[i].reciprocal);
-            assert_ptr_equal(end, &some[few]);
+            void *some[7] = {NULL};
+            memcpy(&some[7 - few], &taken[put], few * sizeof *some);
+            some[6 - few] = around[put % 2];
+            void *const *end = ca_slab_put(&slab, &some[6], &some[6 - few] - (put % 3 > 0), ca_classes[i].reciprocal);
+            assert_ptr_equal(end, &some[6 - few]);
             put += few;
             assert_int_equal(slab.free, put);
         }
@@ -180,7 +180,7 @@ static void a_full_slab_gives_no_more_than_work_allows(void **state)
     ca_slab_init(&slab, 3, run.page, 1, 1, 0);
     slab.color = 0;
     unsigned work = CA_SLAB_TAKE_WORK + 9;
-    assert_int_equal(ca_slab_take(&slab, &some[40], 40, &work), 9);
+    assert_int_equal(ca_slab_take(&slab, &some[40], 40, &work), 9 * CA_SLAB_RUN_PART);
     work = 1000;
     uint32_t rest = slab.free;
     assert_int_equal(ca_slab_take(&slab, &some[CA_SLAB_OBJECTS - 1], CA_SLAB_OBJECTS, &work), rest);
@@ -188,6 +188,42 @@ static void a_full_slab_gives_no_more_than_work_allows(void **state)
     work = 1000;
     assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), 0);
     assert_int_equal(slab.free, 0);
+}
+
+static void neighbours_are_less_work(void **state)
+{
+    (void)state;
+    const size_t size = ca_classes[0].size;
+    ca_slab slab;
+    void *some[20];
+    ca_slab_init(&slab, 0, run.page, ca_classes[0].first_pages, 1, 0);
+    assert_true(slab.objects >= 4 * 64);
+    slab.color = 0;
+    memset(slab.bits, 0, sizeof slab.bits);
+    slab.bits[0] = 0x3ffULL << 5;   /* ten in the middle, */
+    slab.bits[1] = 0xfULL << 60;    /* four at the end, */
+    slab.bits[2] = 0x5;             /* two that are no neighbours, */
+    slab.bits[3] = UINT64_MAX;      /* all */
+    slab.free = 80;
+    unsigned work = 1000;
+    assert_int_equal(ca_slab_take(&slab, &some[19], 13, &work), 13);
+    assert_int_equal(work, 1000 - CA_SLAB_TAKE_WORK - 2 * CA_SLAB_WORD_WORK - 10 / CA_SLAB_RUN_PART - (3 + CA_SLAB_RUN_PART - 1) / CA_SLAB_RUN_PART);
+    for (unsigned k = 0; k < 13; k++)
+        assert_ptr_equal(some[19 - k], slab.start + (k < 10 ? 5 + k : 64 + 60 + k - 10) * size);
+    assert_true(slab.bits[0] == 0 && slab.bits[1] == 1ULL << 63 && slab.bits[2] == 0x5);
+    work = 1000;
+    assert_int_equal(ca_slab_take(&slab, &some[19], 4, &work), 4);
+    assert_ptr_equal(some[19], slab.start + (64 + 63) * size);
+    assert_ptr_equal(some[18], slab.start + 2 * 64 * size);
+    assert_ptr_equal(some[17], slab.start + (2 * 64 + 2) * size);
+    assert_ptr_equal(some[16], slab.start + 3 * 64 * size);
+    assert_true(slab.bits[1] == 0 && slab.bits[2] == 0 && slab.bits[3] == UINT64_MAX - 1);
+    assert_int_equal(slab.free, 63);
+    work = CA_SLAB_TAKE_WORK + 2;
+    assert_int_equal(ca_slab_take(&slab, &some[19], 20, &work), 2 * CA_SLAB_RUN_PART);
+    assert_int_equal(work, 0);
+    int which;
+    assert_true(ca_slab_is_valid(&slab, &which));
 }
 
 int main(void)
@@ -200,6 +236,7 @@ int main(void)
         cmocka_unit_test(a_slab_gives_each_object_once_the_lowest_first),
         cmocka_unit_test(a_scattered_slab_gives_as_many_as_work_allows),
         cmocka_unit_test(a_full_slab_gives_no_more_than_work_allows),
+        cmocka_unit_test(neighbours_are_less_work),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

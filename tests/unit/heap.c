@@ -299,6 +299,48 @@ static void the_hand_takes_no_more_than_was_not_needed(void **state)
     assert_gone(heap);
 }
 
+/* Of every class, while its room grows: what is cached fills the room, but for less than two magazines, and is never more. */
+static void a_class_fills_its_room(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    ca_heap *heap = heap_new();
+    for (unsigned class = 0; class < CA_CLASSES; class++) {
+        const ca_class *c = &ca_classes[class];
+        for (int i = 0; i < 12; i++) {
+            batch(heap, c->size, COUNT);
+            uint64_t room = (uint64_t)c->room << heap->habits[class].level, most = (1U + c->depot) * (uint64_t)c->capacity, kept = cached(heap, c->size);
+            most = most < COUNT ? most : COUNT;
+            assert_true(kept <= room);
+            assert_true(kept + 2U * c->capacity >= (room < most ? room : most));
+        }
+        assert_true(heap->class_bins[class].depot_count <= c->depot);
+    }
+    assert_gone(heap);
+}
+
+/* A spill stops after as much work, and objects that lie apart are more work than neighbours. */
+static void a_spill_of_scattered_objects_is_small(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000, NEIGHBOURS_LEAST = 20, APART_MOST = 14 };
+    static void *p[COUNT];
+    for (int apart = 0; apart < 2; apart++) {
+        ca_heap *heap = heap_new();
+        for (unsigned i = 0; i < COUNT; i++)
+            assert_non_null(p[i] = ca_heap_malloc(heap, 64));
+        uint64_t most = 0;
+        for (unsigned i = 0; i < COUNT; i++) {
+            uint64_t before = cached(heap, 64);
+            assert_true(face_free(heap, p[apart ? i * 4999ULL % COUNT : i])); /* 4,999: prime, and more than a slab has */
+            uint64_t after = cached(heap, 64), moved = before + 1 > after ? before + 1 - after : 0;
+            most = i < COUNT / 2 && moved > most ? moved : most; /* before slabs are given back */
+        }
+        assert_true(apart ? most <= APART_MOST : most >= NEIGHBOURS_LEAST);
+        assert_gone(heap);
+    }
+}
+
 static void a_large_class_keeps_one_at_first(void **state)
 {
     (void)state;
@@ -559,6 +601,8 @@ int main(void)
         cmocka_unit_test(huge_blocks_are_the_regions),
         cmocka_unit_test(a_class_keeps_what_its_use_has_shown_to_pay),
         cmocka_unit_test(the_hand_takes_no_more_than_was_not_needed),
+        cmocka_unit_test(a_class_fills_its_room),
+        cmocka_unit_test(a_spill_of_scattered_objects_is_small),
         cmocka_unit_test(a_large_class_keeps_one_at_first),
         cmocka_unit_test(a_drop_gives_back_all_records_and_says_who_is_dead),
         cmocka_unit_test(what_cannot_be_had_is_null),

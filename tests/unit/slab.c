@@ -190,6 +190,23 @@ static void a_full_slab_gives_no_more_than_work_allows(void **state)
     assert_int_equal(slab.free, 0);
 }
 
+static void no_more_objects_are_put_than_wanted(void **state)
+{
+    (void)state;
+    ca_slab slab;
+    void *some[10];
+    unsigned work = UINT32_MAX;
+    ca_slab_init(&slab, 2, run.page, 1, 1, 0);
+    assert_int_equal(ca_slab_take(&slab, &some[9], 10, &work), 10);
+    uint32_t before = slab.free;
+    assert_ptr_equal(ca_slab_put(&slab, &some[9], &some[6], ca_classes[2].reciprocal), &some[6]);
+    assert_int_equal(slab.free, before + 3);
+    assert_ptr_equal(ca_slab_put(&slab, &some[6], &some[8], ca_classes[2].reciprocal), &some[5]); /* one in any case */
+    assert_int_equal(slab.free, before + 4);
+    int which;
+    assert_true(ca_slab_is_valid(&slab, &which));
+}
+
 static void neighbours_are_less_work(void **state)
 {
     (void)state;
@@ -236,6 +253,7 @@ int main(void)
         cmocka_unit_test(a_slab_gives_each_object_once_the_lowest_first),
         cmocka_unit_test(a_scattered_slab_gives_as_many_as_work_allows),
         cmocka_unit_test(a_full_slab_gives_no_more_than_work_allows),
+        cmocka_unit_test(no_more_objects_are_put_than_wanted),
         cmocka_unit_test(neighbours_are_less_work),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

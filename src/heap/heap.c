@@ -11,10 +11,10 @@ enum {
     SPARE_MAGAZINES = 16, /* empty ones a heap keeps */
     MAGAZINE_BATCH = 4,   /* taken from the pool at once */
     SLAB_BATCH = 4,
-    REFILL_MOST = 60,     /* objects of one refill, */
+    REFILL_MOST = 54,     /* objects of one refill, */
     REFILL_SMALL = 64,    /* if they have no more bytes, and the class has shown that it uses many; */
     REFILL_FEW = 15,      /* otherwise. What is written to larger ones is spread so: with 30, batches of 256 and of 1,024 bytes were a tenth and a third slower */
-    CREATE_WORK = 18,     /* of a refill out of a new slab */
+    CREATE_WORK = 20,     /* of a refill out of a new slab */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_WORK = 24,       /* of one step, where little else is done in the call (see heap/slab.h: the worst call counts); otherwise */
     IDLE_FEW = 6,
@@ -24,7 +24,7 @@ enum {
 
 /* What a slow call did beside what it came for, and so how much work is left for that. */
 enum { SIDE_NOTHING, SIDE_STEP, SIDE_MUCH /* a look at the clock, or a slab given back */ };
-static const uint8_t refill_work[] = {38, 14, 1}, spill_work[] = {38, 12, 1};
+static const uint8_t refill_work[] = {44, 24, 1}, spill_work[] = {32, 8, 1};
 
 /* What a cache without a magazine has loaded: empty and full at once. */
 static void *no_slot[1];
@@ -273,44 +273,47 @@ CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number
     ca_pages_give(heap, node);
 }
 
-/* Up to `count` objects (not none), *last and those below it, to their slabs, as far as `work` (not none) allows; ends with the first slab that is given back because of it. Returns how many,
- * at least one. */
-static uint32_t return_some(ca_heap *heap, unsigned class, void *const *last, uint32_t count, uint32_t work)
+/* Up to `count` objects (not none) to their slabs, as far as `work` (not none) allows; ends with the first slab that is given back because of it. Returns how many, at least one. */
+static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, uint32_t count, uint32_t work)
 {
     ca_bin *bin = &heap->class_bins[class];
     const uint64_t reciprocal = ca_classes[class].reciprocal;
-    void *const *at = last, *const *end = last - count, *const *limit = last - work; /* so far would it go, were nothing done but move them */
+    void *const *at = objects, *const *end = at + count, *const *limit = at + work; /* so far would it go, were nothing done but move them */
     do {
         uint32_t number = ca_region.entries[ca_granule_page(ca_region_granule(*at))].number;
         ca_slab *slab = ca_slab_at(number);
         CA_ASSERT(slab->class == class);
         if (CA_UNLIKELY(slab->free == 0)) {
             partial_append(bin, number);
-            limit += CA_SLAB_FULL_WORK;
+            limit -= CA_SLAB_FULL_WORK;
         }
-        at = ca_slab_put(slab, at, limit > end ? limit : end, reciprocal);
-        limit += CA_SLAB_PUT_WORK;
+        at = ca_slab_put(slab, at, limit < end ? limit : end, reciprocal);
+        limit -= CA_SLAB_PUT_WORK;
         if (CA_UNLIKELY(slab->free >= slab->objects)) {
             slab_release(heap, bin, number);
             break;
         }
-    } while (at > end && at > limit);
-    uint32_t done = (uint32_t)(last - at);
+    } while (at < end && at < limit);
+    uint32_t done = (uint32_t)(at - objects);
     CA_STORE(&bin->out, bin->out - done);
     return done;
 }
 
 void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_t count)
 {
-    while (count)
-        count -= return_some(heap, class, objects + count - 1, count, count);
+    for (uint32_t done = 0; done < count;)
+        done += return_some(heap, class, objects + done, count - done, count - done);
 }
 
-/* Up to `most` objects of a loaded magazine, as far as `work` allows, go to the slabs. Those freed last, as they lie on top, and nothing has to be moved. */
+/* The oldest objects of a loaded magazine, up to `most` and as far as `work` allows, go to the slabs. Not those on top, though nothing would have to be moved then: what lies at the bottom
+ * would keep its slabs for as long as the class is only freed. */
 static void cache_spill(ca_heap *heap, unsigned class, uint32_t most, uint32_t work)
 {
     ca_cache *cache = &heap->caches[class];
-    CA_STORE(&cache->top, cache->top - return_some(heap, class, cache->top, most, work));
+    ca_magazine *m = ca_magazine_at(ca_magazine_of(cache->limit));
+    uint32_t all = (uint32_t)(cache->top - m->slot), done = return_some(heap, class, &m->slot[1], most, work);
+    memmove(&m->slot[1], &m->slot[1 + done], (all - done) * sizeof m->slot[0]);
+    CA_STORE(&cache->top, cache->top - done);
 }
 
 /* --- classes out of use ------------------------------------------------------------------------------------- */
@@ -328,7 +331,7 @@ static void habit_forget(ca_heap *heap, unsigned class)
 /* Small work beside a slow call: now and then a look at the clock, otherwise a step of the hand. Returns which it was.
  *
  * What lies in magazines keeps its slabs from becoming empty, and the objects of a class that the program has left behind are spread
- * over all its slabs.  So a hand goes round the classes, one step every IDLE_CALLS slow calls, and gives back, a few objects a slow call: of a class without a slow
+ * over all its slabs.  So a hand goes round the classes, waits IDLE_CALLS slow calls at each, and gives back, a few objects a slow call: of a class without a slow
  * call since the last round all but IDLE_KEEP, of others as many magazines as were in the depot all the time since then. */
 CA_NOINLINE static unsigned side_step_taken(ca_heap *heap, uint32_t work)
 {
@@ -345,7 +348,8 @@ CA_NOINLINE static unsigned side_step_taken(ca_heap *heap, uint32_t work)
     if (busy ? habit->low : bin->depot_count) {
         ca_magazine *m = ca_magazine_at(bin->depot);
         uint32_t count = m->count < work ? m->count : work;
-        uint32_t done = return_some(heap, class, &m->slot[m->count], count, work);
+        uint32_t done = return_some(heap, class, &m->slot[1 + m->count - count], count, work);
+        memmove(&m->slot[1 + m->count - count], &m->slot[1 + m->count - count + done], (count - done) * sizeof m->slot[0]);
         m->count -= done;
         CA_STORE(&bin->depot_objects, (uint16_t)(bin->depot_objects - done));
         if (!m->count) {
@@ -365,22 +369,19 @@ CA_NOINLINE static unsigned side_step_taken(ca_heap *heap, uint32_t work)
             return bin->pages == pages ? SIDE_STEP : SIDE_MUCH;
         }
     }
-    if (heap->idle_calls-- == 0) {
-        heap->idle_calls = IDLE_CALLS;
-        if (!busy)
-            habit_forget(heap, class);
-        habit->low = bin->depot_count & 31U;
-        heap->busy_classes &= ~(1ULL << class);
-        heap->idle_hand = (uint8_t)(class + 1 < CA_CLASSES ? class + 1 : 0);
-    }
+    heap->idle_calls = IDLE_CALLS;
+    if (!busy)
+        habit_forget(heap, class);
+    habit->low = bin->depot_count & 31U;
+    heap->busy_classes &= ~(1ULL << class);
+    heap->idle_hand = (uint8_t)(class + 1 < CA_CLASSES ? class + 1 : 0);
     return SIDE_NOTHING;
 }
 
-/* As most steps go: it is not time for the clock, and the hand waits at a class that is not used, or busy with no magazine that was not needed. */
+/* As most steps go: it is time neither for the clock nor for the hand, which waits first and then gives back. */
 CA_INLINE unsigned side_step(ca_heap *heap, uint32_t work)
 {
-    unsigned class = heap->idle_hand;
-    if (CA_UNLIKELY(!heap->slow_calls) || CA_UNLIKELY(!heap->idle_calls) || !((heap->busy_classes | ~heap->used_classes) >> class & 1) || heap->habits[class].low)
+    if (CA_UNLIKELY(!heap->slow_calls) || CA_UNLIKELY(!heap->idle_calls))
         return side_step_taken(heap, work);
     heap->slow_calls--;
     heap->idle_calls--;
@@ -395,8 +396,7 @@ static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t want
     if (create && !slab_create(heap, class))
         return 0;
     uint32_t taken = 0, work = create ? CREATE_WORK : refill_work[side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
-    wanted = wanted < work * CA_SLAB_RUN_PART ? wanted : work * CA_SLAB_RUN_PART;
-    while (taken < wanted && (work || !taken) && bin->partial) {
+    while (taken < wanted && (work >= CA_SLAB_TAKE_WORK || !taken) && bin->partial) {
         ca_slab *slab = ca_slab_at(bin->partial);
         taken += ca_slab_take(slab, to - taken, wanted - taken, &work);
         if (!slab->free)

@@ -55,14 +55,14 @@ unsigned ca_slab_take(ca_slab *slab, void **to, unsigned wanted, unsigned *work)
         if (word) {
             ptrdiff_t most = left > 0 ? left : 1, all = at - last;
             char *base = slab->start + (size_t)w * 64 * size;
-            void **from = at;
-            uint64_t behind = word + (word & -word); /* the bit behind the first run, if that is all there is */
-            if (!(word & behind)) {
+            uint64_t behind = word + (word & -word); /* the bit behind the first run: not free if that is all there is */
+            if (!(word & behind) && word & (word - 1)) {
                 unsigned first = ca_bit_low(word), end = behind ? ca_bit_low(behind) : 64;
                 size_t count = ca_size_min(ca_size_min(end - first, (size_t)all), (size_t)most * CA_SLAB_RUN_PART);
                 at = run_take(&slab->bits[w], first, count, base, size, at);
-                left -= CA_SLAB_WORD_WORK + (from - at + CA_SLAB_RUN_PART - 1) / CA_SLAB_RUN_PART;
+                left -= (ptrdiff_t)(CA_SLAB_RUN_WORK + (count + CA_SLAB_RUN_PART - 1) / CA_SLAB_RUN_PART);
             } else {
+                void **from = at;
                 at = word_take(&slab->bits[w], word, base, size, at, all > most ? at - most : last);
                 left -= CA_SLAB_WORD_WORK + (from - at);
             }

@@ -16,9 +16,10 @@ enum {
     CA_SLAB_WORDS = 8,
     CA_SLAB_OBJECTS = CA_SLAB_WORDS * 64,
     /* Work, so that calls that move objects have a bound. The unit is an object that is moved, about twelve instructions. Besides, */
-    CA_SLAB_TAKE_WORK = 12, /* each slab that objects are taken from (most of it for words of bits without any), */
-    CA_SLAB_WORD_WORK = 1, /* and each word of its bits, of which, */
-    CA_SLAB_RUN_PART = 2,  /* if all that are free in it are neighbours, so many objects are one unit; */
+    CA_SLAB_TAKE_WORK = 14, /* each slab that objects are taken from (most of it for words of bits without any), */
+    CA_SLAB_WORD_WORK = 1, /* and each word of its bits, */
+    CA_SLAB_RUN_WORK = 3,  /* or if all that are free in it are neighbours, */
+    CA_SLAB_RUN_PART = 2,  /* of which so many are one unit; */
     CA_SLAB_PUT_WORK = 2,  /* each time that they go to another slab than those before, */
     CA_SLAB_FULL_WORK = 2  /* and each slab that was full */
 };
@@ -69,7 +70,7 @@ CA_INLINE uint32_t ca_slab_index(const ca_slab *slab, const void *p)
     return (uint64_t)index * class->size == offset && index < slab->objects ? index : UINT32_MAX;
 }
 
-/* The object *at, which is out, and those below it in the array, above `end`, as far as they are the slab's, too. Returns where it ended. *at goes in any case.
+/* The object *at, which is out, and those behind it in the array, before `end`, as far as they are the slab's, too. Returns where it ended. *at goes in any case.
  * reciprocal: of the class */
 CA_INLINE void *const *ca_slab_put(ca_slab *slab, void *const *at, void *const *end, uint64_t reciprocal)
 {
@@ -81,7 +82,7 @@ CA_INLINE void *const *ca_slab_put(ca_slab *slab, void *const *at, void *const *
         CA_ASSERT(index == ca_slab_index(slab, start + offset) && !(slab->bits[index / 64] >> index % 64 & 1));
         slab->bits[index / 64] |= 1ULL << index % 64;
         free++;
-        if (--at <= end)
+        if (++at >= end)
             break;
         offset = (uintptr_t)*at - (uintptr_t)start;
     } while (offset < bytes);

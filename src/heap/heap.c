@@ -13,7 +13,7 @@ enum {
     SLAB_BATCH = 4,
     REFILL_MOST = 54,     /* objects of one refill, */
     REFILL_SMALL = 64,    /* if they have no more bytes, and the class has shown that it uses many; */
-    REFILL_FEW = 15,      /* otherwise. What is written to larger ones is spread so: with 30, batches of 256 and of 1,024 bytes were a tenth and a third slower */
+    REFILL_FEW = 15,      /* otherwise. What is written to larger ones is spread so: with 30, batches of 5,000 of 1,024 bytes took a sixth more time */
     CREATE_WORK = 20,     /* of a refill out of a new slab */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_WORK = 24,       /* of one step, where little else is done in the call (see heap/slab.h: the worst call counts); otherwise */

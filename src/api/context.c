@@ -526,6 +526,7 @@ API int ctxalloc_mark(ctxalloc_context *handle, ctxalloc_mark_t *to)
     mark m = {c, c->engine->mark(c)};
     if (!m.number)
         return ENOMEM;
+    ca_context_demote(c); /* a rollback knows the engine's blocks */
     memset(to, 0, sizeof *to);
     memcpy(to, &m, sizeof m);
     return 0;

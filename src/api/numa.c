@@ -190,7 +190,7 @@ static void context_print(ca_context *context, void *argument)
     ca_numa_count c;
     memset(&c, 0, sizeof c);
     uint32_t state = CA_LOAD(&context->state);
-    if (r->error || state == CA_CONTEXT_FREE || !context->heap || !ca_placement_add_context(&c, context, false, &r->error))
+    if (r->error || state == CA_CONTEXT_FREE || !context->heap || !ca_placement_add_heaps(&c, context, false, &r->error))
         return;
     ca_numa_policy policy = ca_placement_policy(ca_placement_of(context));
     line_print(r->fd, state == CA_CONTEXT_LIVE ? "context" : "what is left of context", context->name, 0, &policy, &c);

@@ -91,6 +91,29 @@ ca_context *ca_context_own(void)
     return home->own;
 }
 
+/* --- promotion --------------------------------------------------------------------------------------------------- */
+
+/* What malloc goes to has changed. */
+static void retarget(ca_context *c)
+{
+    if (ca_context_current() == c)
+        ca_current = c->current;
+}
+
+void ca_context_promote(ca_context *c)
+{
+    ca_context_use_engine(c);
+    if (c->target.kind != CA_TARGET_SHORT || !c->bump.marks)
+        ca_context_use_heap(c);
+    retarget(c);
+}
+
+void ca_context_demote(ca_context *c)
+{
+    ca_context_use_engine(c);
+    retarget(c);
+}
+
 /* --- limits ------------------------------------------------------------------------------------------------------- */
 
 static ca_context *context_of_account(ca_account *account)
@@ -454,7 +477,7 @@ static bool spent_claim(ca_context *c)
 {
     if (c->state != CA_CONTEXT_ADOPTED || c->child || c->saves || CA_LOAD(&c->huge_count))
         return false;
-    if (c->engine ? !c->engine->is_empty(c) : !ca_heap_claim_spent(c->heap))
+    if ((c->engine && !c->engine->is_empty(c)) || (c->heap && !ca_heap_claim_spent(c->heap)))
         return false;
     if (c->annex && !ca_heap_claim_spent(c->annex)) {
         if (c->heap)
@@ -523,7 +546,7 @@ static void context_clear(ca_context *c)
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
-    ca_context_drop(c, c->heap != NULL && !c->runs.zone && !ca_heap_setting.quarantine);
+    ca_context_drop(c, !c->engine && !c->runs.zone && !ca_heap_setting.quarantine);
     if (CA_UNLIKELY(c->account.parent != &ca_account_process)) /* what it keeps is the process's */
         ca_account_move(&c->account, &ca_account_process);
     warm_give(ca_thread_home(), c);
@@ -641,7 +664,7 @@ static void flush_home(void)
 CA_INLINE bool end_quickly(ca_context *c)
 {
     uint64_t odd = (uint64_t)(c->current->kind ^ CA_TARGET_SHORT) | !(c->holder & (CA_HOLDER_LEFT | CA_HOLDER_NEW)) | (c->holder == CA_HOLDER_NEW_BUSY) | c->bump.used | c->bump.kept | c->bump.marks | c->escape | c->callbacks |
-                   c->huge_count | (uintptr_t)c->runs.zone | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex;
+                   c->huge_count | (uintptr_t)c->runs.zone | (uintptr_t)c->parent | (uintptr_t)c->child | (uintptr_t)c->annex | (uintptr_t)c->heap | (c->target.context_end & CA_CONTEXT_BUSY);
     ca_heap *home = ca_thread_home();
     if (odd || !home || home->warm_count[SHORT] >= WARM_MOST)
         return false;
@@ -703,6 +726,7 @@ int ca_context_reset(ca_context *c)
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
     ca_context_drop(c, !c->runs.zone && !ca_heap_setting.quarantine);
+    retarget(c);
     return 0;
 }
 
@@ -711,7 +735,7 @@ int ca_context_reset(ca_context *c)
 /* 0: the context is the caller's, and what this thread freed is on its way. */
 static int saves_ready(ca_context *c)
 {
-    if (!c->heap)
+    if (c->engine)
         return EINVAL;
     if (ca_context_is_elsewhere(c) || CA_LOAD(&c->frozen))
         return EBUSY;

@@ -40,6 +40,11 @@ bool ca_context_thaw(ca_context *context);
 /* All blocks cease to be; EBUSY when another thread has it. Contexts below are destroyed. */
 int ca_context_reset(ca_context *context);
 
+/* The owner, in whose thread it is current: malloc takes from a heap of its own from now on, if there are no marks, and there is memory. pre: short or medium */
+void ca_context_promote(ca_context *context);
+/* Malloc goes to the engine's memory again, until the context is busy anew. The owner. pre: short or medium */
+void ca_context_demote(ca_context *context);
+
 /* Savepoints: 0, or EINVAL (not a context with a heap; no such savepoint), EBUSY, ENOMEM. */
 int ca_context_save(ca_context *context, uint64_t *number);
 int ca_context_restore(ca_context *context, uint64_t number);

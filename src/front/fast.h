@@ -191,22 +191,54 @@ CA_INLINE bool ca_fast_free(void *p)
     return false;
 }
 
-/* Of the short or medium context that is current: the block cut last, and of a short one any in the chunk in use. false: not that; nothing has changed. */
-CA_INLINE bool ca_fast_chunk_free_quick(ca_target *target, void *p)
+/* It has freed enough to show that a heap pays: the next malloc sees to it. */
+CA_INLINE void ca_fast_chunk_busy(ca_target *target)
+{
+    if (target->context_end)
+        target->context_end = CA_CONTEXT_BUSY;
+}
+
+/* Of the short or medium context that is current: the block cut last. false: not that; nothing has changed. */
+CA_INLINE bool ca_fast_chunk_free_last(ca_target *target, void *p)
 {
     ca_context *c = ca_context_of_target(target);
-    if (CA_LIKELY(target->kind == CA_TARGET_SHORT))
-        return CA_LIKELY(ca_bump_free_last(&c->bump, p)) || ca_bump_free_quick(&c->bump, p);
-    return ca_chunked_free_last(&c->chunked, p);
+    if (CA_LIKELY(target->kind == CA_TARGET_SHORT)) {
+        if (CA_UNLIKELY(!ca_bump_free_last(&c->bump, p)))
+            return false;
+        if (CA_UNLIKELY(c->bump.retreats % CA_BUMP_FREES == 0))
+            ca_fast_chunk_busy(target);
+        return true;
+    }
+    if (CA_UNLIKELY(!ca_chunked_free_last(&c->chunked, p)))
+        return false;
+    if (CA_UNLIKELY(c->chunked.retreats % CA_CHUNKED_FREES == 0))
+        ca_fast_chunk_busy(target);
+    return true;
+}
+
+/* That, and of a short one any in the chunk in use. */
+CA_INLINE bool ca_fast_chunk_free_quick(ca_target *target, void *p)
+{
+    if (CA_LIKELY(ca_fast_chunk_free_last(target, p)))
+        return true;
+    ca_bump *bump = &ca_context_of_target(target)->bump;
+    if (target->kind != CA_TARGET_SHORT || !ca_bump_free_quick(bump, p))
+        return false;
+    if (CA_UNLIKELY(bump->own_freed % CA_BUMP_FREES == 0))
+        ca_fast_chunk_busy(target);
+    return true;
 }
 
 /* The rest, but for blocks in its first piece when that is not in use. */
 CA_INLINE bool ca_fast_chunk_free_own(ca_target *target, void *p)
 {
     ca_context *c = ca_context_of_target(target);
-    if (target->kind == CA_TARGET_SHORT)
-        return ca_bump_free_own(&c->bump, ca_context_number(c), p);
-    return ca_chunked_free_own(&c->chunked, ca_context_number(c), p);
+    bool is_short = target->kind == CA_TARGET_SHORT;
+    if (!(is_short ? ca_bump_free_own(&c->bump, ca_context_number(c), p) : ca_chunked_free_own(&c->chunked, ca_context_number(c), p)))
+        return false;
+    if (CA_UNLIKELY(is_short ? c->bump.own_freed % CA_BUMP_FREES == 0 : c->chunked.own_freed % CA_CHUNKED_FREES == 0))
+        ca_fast_chunk_busy(target);
+    return true;
 }
 
 /* An object of another thread's heap, where others of its class wait to be sent there. false: not that; nothing has changed. */

@@ -26,7 +26,7 @@ int ca_context_freeze(ca_context *c)
     uintptr_t holder = CA_LOAD_ACQUIRE(&c->holder);
     if (c->frozen)
         return 0;
-    if (!c->heap || ca_heap_setting.full)
+    if (c->engine || ca_heap_setting.full)
         return ENOTSUP;
     if (!((holder & CA_HOLDER_LEFT) || holder == CA_HOLDER_NEW) ||
         !__atomic_compare_exchange_n(&c->holder, &holder, CA_HOLDER_FROZEN, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))

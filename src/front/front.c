@@ -45,6 +45,25 @@ static void *target_alloc(ca_target *target, size_t size, size_t align)
     return c->engine->alloc(c, size, align);
 }
 
+/* A promoted context's engine may have room where its heap gets no more. */
+static void *any_alloc(ca_context *c, size_t size, size_t align)
+{
+    void *p = target_alloc(ca_current, size, align);
+    if (!p && c && c->engine && ca_target_is_heap(ca_current)) {
+        ca_context_demote(c);
+        p = target_alloc(ca_current, size, align);
+    }
+    return p;
+}
+
+static void context_trim(ca_context *c)
+{
+    if (c->heap)
+        ca_heap_trim(c->heap);
+    if (c->engine)
+        c->engine->trim(c);
+}
+
 /* A request was refused: what this thread freed comes home, and what lies in caches goes back; then those who asked for it are told.
  * NULL: there is no memory in the end. */
 CA_COLD static void *alloc_again(size_t size, size_t align)
@@ -59,14 +78,14 @@ CA_COLD static void *alloc_again(size_t size, size_t align)
     if (limited || c) {
         if (home)
             ca_remote_flush(home);
-        if (ca_target_is_heap(ca_current))
+        if (c)
+            context_trim(c);
+        else if (ca_target_is_heap(ca_current))
             ca_heap_trim(ca_heap_of(ca_current));
-        else if (c)
-            c->engine->trim(c);
-        p = target_alloc(ca_current, size, align);
+        p = any_alloc(c, size, align);
         if (!p && c) {
             ca_context_press(c);
-            p = target_alloc(ca_current, size, align);
+            p = any_alloc(c, size, align);
         }
         ca_account_end_request(account, p != NULL);
     }
@@ -87,6 +106,10 @@ static void *plain_malloc(size_t size)
     void *p;
     if (CA_UNLIKELY(size > CA_MAX_SIZE))
         return NULL;
+    if (CA_UNLIKELY(target->context_end == CA_CONTEXT_BUSY)) {
+        ca_context_promote(target->context);
+        target = ca_current;
+    }
     if (target->kind == CA_TARGET_SHORT) {
         p = ca_bump_quick(&ca_context_of_target(target)->bump, size);
         if (CA_LIKELY(p != NULL))
@@ -512,7 +535,7 @@ static void block_free(const block *b, void *p, const char *function)
         own_free(ca_heap_of(target), b, p);
     } else if (block_is_engines(b)) {
         ca_context *c = b->context;
-        if (!c || !c->engine->free(c, p, target == &c->target)) /* without a context block_find does not return */
+        if (!c || !c->engine->free(c, p, target->context == c)) /* without a context block_find does not return */
             ca_verdict(function, p, b->g);
         if (CA_UNLIKELY(CA_LOAD(&c->state) == CA_CONTEXT_ADOPTED)) {
             const ca_engine *engine = CA_LOAD(&c->engine); /* it may be gone, and another: see ca_context_freed_last */
@@ -523,9 +546,11 @@ static void block_free(const block *b, void *p, const char *function)
         if (!ca_huge_free(ca_granule_page(b->g), ca_heap_setting.check && !ca_heap_setting.full))
             ca_verdict(function, p, b->g);
     } else {
-        ca_heap *home = ca_thread_home();
+        ca_heap *home = ca_thread_home(), *beside = target->context ? target->context->heap : NULL; /* promoted, and then marked */
         if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0)
             own_free(home, b, p);
+        else if (beside && (b->tag ^ beside->tag) >> CA_TAG_HEAP_SHIFT == 0)
+            own_free(beside, b, p);
         else if (!others_free(home, b, p))
             ca_verdict(function, p, b->g);
     }
@@ -546,7 +571,7 @@ static void *resize_in_place(const block *b, void *p, size_t old, size_t size)
     ca_target *target = ca_current;
     bool huge = b->tag == CA_TAG_HUGE, large = (b->tag & CA_TAG_CLASS_MASK) == CA_TAG_LARGE;
     if (CA_UNLIKELY(block_is_engines(b))) {
-        bool mine = target == &b->context->target;
+        bool mine = target->context == b->context;
         return (mine ? b->context->engine->resize(b->context, p, size) : size <= old) ? p : NULL;
     }
     if (!huge && !large)
@@ -742,10 +767,8 @@ bool ca_front_trim(void)
     ca_context *c = ca_context_current();
     if (home)
         ca_heap_trim(home);
-    if (c && ca_target_is_heap(ca_current))
-        ca_heap_trim(ca_heap_of(ca_current));
-    else if (c && c->engine)
-        c->engine->trim(c);
+    if (c)
+        context_trim(c);
     ca_region_purge_all();
     return home != NULL;
 }

@@ -190,8 +190,7 @@ static void context_print(ca_context *c, void *argument)
     static const char *const kinds[] = {[CA_TARGET_LONG] = "long", [CA_TARGET_SHORT] = "short", [CA_TARGET_MEDIUM] = "medium"};
     json_list *list = argument;
     const ca_context *parent = CA_LOAD(&c->parent);
-    const ca_target *current = CA_LOAD(&c->current);
-    uint32_t kind = current ? CA_LOAD(&current->kind) : 0;
+    uint32_t kind = CA_LOAD(&c->target.kind);
     const ca_account *a = &c->account;
     uint64_t blocks, bytes;
     if (!is_shown(c) || kind >= sizeof kinds / sizeof kinds[0] || !kinds[kind])

@@ -15,6 +15,9 @@
 
 #include "heap/chunk.h"
 
+/* Blocks that the owner frees one way (the last one) or the other (others) in a life before its context is promoted: so many take about as much longer as a heap costs. */
+enum { CA_BUMP_FREES = 512 };
+
 /* [B1] last == NULL or last < at <= end
  * [B2] every block before `at` has its born bit */
 typedef struct ca_bump {
@@ -116,6 +119,7 @@ CA_INLINE void ca_bump_restart(ca_bump *bump)
     CA_STORE(&bump->at, bump->piece);
     bump->last = bump->high = bump->floor = NULL;
     bump->blocks = bump->freed = bump->own_freed = 0;
+    bump->retreats = 0;
     bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
 }
 

@@ -201,7 +201,7 @@ static bool run_find(ca_chunked *h, uint32_t wanted, size_t align, uint32_t look
             uint32_t longest = 0;
             run found;
             if (area_find(&a, h->cursor_place, wanted, align, &found, &longest)) {
-                h->cursor_place = found.to;
+                h->cursor_place = (uint16_t)found.to; /* areas are smaller than 2^16 granules */
                 run_load(h, &a, found.from, found.to);
                 return true;
             }
@@ -381,6 +381,7 @@ CA_INLINE bool free_in(ca_chunked *h, const area *a, const void *p, bool mine)
     if (mine) {
         run_note(h, a, place);
         CA_STORE(&h->blocks, h->blocks - 1);
+        h->own_freed++;
     } else { /* from here on the chunk may be gone, or another context's */
         __atomic_fetch_or(&h->remote, 1ULL << number % 64, __ATOMIC_RELEASE);
         __atomic_fetch_add(&h->freed, 1, __ATOMIC_RELEASE);
@@ -506,7 +507,8 @@ static void piece_restart(ca_chunked *h)
     h->piece_most = 0;
     h->blocks = h->freed = h->remote = 0;
     h->failed = h->note_area = UINT32_MAX;
-    h->cursor = h->cursor_place = 0;
+    h->cursor = h->cursor_place = h->own_freed = 0;
+    h->retreats = 0;
     CA_STORE(&h->current, 0);
     h->area_bytes = 0;
     CA_STORE_RELEASE(&h->at, NULL);

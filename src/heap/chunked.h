@@ -22,7 +22,8 @@
 enum {
     CA_CHUNKED_MOST = 32768, /* bytes of a block; larger ones, and those of more than a page's alignment, are huge */
     CA_CHUNKED_UNIT_MOST = 4096,
-    CA_CHUNKED_LOOKS = 16
+    CA_CHUNKED_LOOKS = 16,
+    CA_CHUNKED_FREES = 256 /* as CA_BUMP_FREES */
 };
 
 /* [K1] every granule below an area's highest block, but for the run in use, belongs to a block whose boundary is set: born, and if dead, died
@@ -41,9 +42,11 @@ typedef struct ca_chunked {
     uint32_t current;     /* the chunk of the run in use; 0: the piece */
     uint32_t chunks;      /* all of them, newest first */
     uint32_t chunk_count;
-    uint32_t cursor, cursor_place; /* area and granule where the next search begins */
+    uint32_t cursor;      /* area where the next search begins */
     uint32_t note_area;   /* where a stretch was noted last, see run_note: area and places; UINT32_MAX: none */
     uint16_t note_from, note_to;
+    uint16_t cursor_place; /* granule where the next search begins */
+    uint16_t own_freed;   /* by the owner, but for last ones: modulo 65536 */
     uint32_t failed;      /* granules: a search for as many found nothing, and nothing was freed since */
     uint32_t unit;        /* bytes, a multiple of CA_GRANULE */
     uint32_t area_bytes;  /* of the area that begins at `start`; 0: it is gone */
@@ -119,6 +122,7 @@ CA_INLINE bool ca_chunked_free_quick(ca_chunked *h, const void *p)
     *(h->current ? &ca_chunk_at(h->current)->state : &h->piece_most) = UINT32_MAX;
     h->failed = UINT32_MAX;
     CA_STORE(&h->blocks, h->blocks - 1);
+    h->own_freed++;
     return true;
 }
 

@@ -76,6 +76,20 @@ ca_context *ca_context_new(uint32_t kind, ca_zone *zone)
     return c;
 }
 
+void ca_context_use_engine(ca_context *c)
+{
+    target_init(c, c->target.kind);
+    c->current = &c->target;
+}
+
+void ca_context_use_heap(ca_context *c)
+{
+    if (!c->heap)
+        CA_STORE_RELEASE(&c->heap, ca_heap_create_for(c, &c->account, ca_context_number(c), CA_LOAD(ca_context_zone(c))));
+    if (c->heap)
+        c->current = &c->heap->target;
+}
+
 /* --- use by threads that do not have it --------------------------------------------------------------------- */
 
 ca_heap *ca_context_annex_take(ca_context *c)
@@ -100,22 +114,30 @@ void ca_context_annex_drop(ca_context *c)
 
 /* --- dropping ------------------------------------------------------------------------------------------------- */
 
+static void heap_end(ca_heap **heap, uint32_t dead)
+{
+    if (CA_LIKELY(!*heap))
+        return;
+    ca_heap_drop(*heap, dead, false);
+    ca_heap_retire(*heap);
+    CA_STORE(heap, NULL);
+}
+
 void ca_context_drop(ca_context *c, bool keep)
 {
     uint32_t dead = CA_DEAD | ca_context_number(c);
     if (CA_UNLIKELY(c->saves != NULL))
         ca_save_drop_all(c);
-    if (c->engine)
+    if (c->engine) {
         c->engine->drop(c, dead, keep);
-    else
+        ca_context_use_engine(c);
+        heap_end(&c->heap, dead);
+    } else {
         ca_heap_drop(c->heap, dead, keep);
+    }
     if (c->huge_count)
         ca_huge_drop(c, dead);
-    if (c->annex) {
-        ca_heap_drop(c->annex, dead, false);
-        ca_heap_retire(c->annex);
-        c->annex = NULL;
-    }
+    heap_end(&c->annex, dead);
 }
 
 /* With a quarantine, records rest, too, so that a late free is told the name. Returns the one that has rested longest, 0: none yet. */
@@ -129,14 +151,10 @@ static uint32_t record_rest(uint32_t number)
 void ca_context_retire(ca_context *c)
 {
     uint32_t number = ca_context_number(c);
-    if (c->engine) {
+    if (c->engine)
         c->engine->retire(c, CA_DEAD | number);
-    } else {
-        ca_heap_drop(c->heap, CA_DEAD | number, false);
-        ca_heap_retire(c->heap);
-    }
+    heap_end(&c->heap, CA_DEAD | number);
     CA_ASSERT(c->account.used == 0);
-    c->heap = NULL;
     if (c->runs.zone)
         ca_zone_drop(c->runs.zone);
     c->runs.zone = NULL;
@@ -146,18 +164,24 @@ void ca_context_retire(ca_context *c)
         ca_pool_give_list(&ca_region.contexts, number, number);
 }
 
+static void heap_globalize(ca_context *c, ca_heap **heap)
+{
+    if (!*heap)
+        return;
+    __atomic_fetch_sub(&c->account.used, (uint64_t)(*heap)->extent_pages * CA_PAGE, __ATOMIC_RELAXED);
+    ca_heap_globalize(*heap);
+    CA_STORE(heap, NULL);
+}
+
 void ca_context_globalize(ca_context *c)
 {
     uint32_t number = ca_context_number(c);
+    __atomic_fetch_sub(&c->account.used, CA_LOAD(&c->huge_bytes), __ATOMIC_RELAXED); /* here and below: it is in the process's account anyway */
     ca_huge_disown(c);
-    if (c->annex)
-        ca_heap_globalize(c->annex);
-    c->annex = NULL;
-    if (!c->heap)
+    heap_globalize(c, &c->annex);
+    heap_globalize(c, &c->heap);
+    if (c->engine)
         return;
-    ca_heap_globalize(c->heap);
-    c->heap = NULL;
-    c->account.used = 0; /* what it held is in the process's account anyway */
     CA_STORE_RELEASE(&c->state, CA_CONTEXT_FREE);
     ca_pool_give_list(&ca_region.contexts, number, number);
 }

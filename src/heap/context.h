@@ -4,7 +4,10 @@
  *   medium   runs of granules found in bitmaps (heap/chunked.h): what is freed is used again
  *   short    a pointer that is bumped (heap/bump.h): freeing gives nothing back, but for the last block
  *
- * Every context may have a second heap, its *annex*, for calls by threads that do not have it current (realloc, ctxalloc_malloc): it is a
+ * A medium or short one whose owner frees much gets a heap, too (ca_context_promote): what is allocated from then on is reused as in a long one, and what lies in its engine's
+ * memory stays there.
+ *
+ * Every context may have a further heap, its *annex*, for calls by threads that do not have it current (realloc, ctxalloc_malloc): it is a
  * heap like that of a long context, and is used under the context's lock.
  *
  * Owner: who has it current, see `holder`.  Any thread may free its blocks, and read its account.
@@ -19,6 +22,7 @@
 #include "heap/heap.h"
 
 enum { CA_CONTEXT_NAME = 32 };
+enum { CA_CONTEXT_BUSY = 1 }; /* in target.context_end: malloc is to promote the context. Frees go on as before */
 
 #define CA_HOLDER_LEFT ((uintptr_t)1)
 /* Nobody ever switched to it: calls for one block, by any thread, take it by compare-and-swap (BUSY meanwhile), and so does the first switch. */
@@ -30,11 +34,11 @@ enum { CA_CONTEXT_NAME = 32 };
 /* [X1] holder without any of CA_HOLDER_SPECIAL: that thread's current target is the context's
  * [X2] a context's account is charged for exactly the runs and chunks that its heaps and its engine hold */
 typedef struct ca_context {
-    ca_target target;     /* short and medium: what is current; long: unused but for the kind */
+    ca_target target;     /* short and medium: what is current until they get a heap; long: unused but for the kind */
     uintptr_t holder;     /* the mark of the thread that has it current; with CA_HOLDER_LEFT: of the last that had it; CA_HOLDER_NEW; 0: not live, nobody may */
     ca_target *current;   /* of this or of its heap */
-    ca_heap *heap;        /* long: what is current */
-    const ca_engine *engine; /* the others: not NULL iff heap is */
+    ca_heap *heap;        /* what is current: of a long one, and of a promoted one; NULL: none */
+    const ca_engine *engine; /* NULL: long */
     union {
         ca_bump bump;       /* short */
         ca_chunked chunked; /* medium */
@@ -84,7 +88,14 @@ CA_INLINE uint32_t ca_context_number(const ca_context *context)
 /* Where new memory comes from; NULL: the first zone. Atomic. */
 CA_INLINE ca_zone **ca_context_zone(ca_context *context)
 {
-    return context->heap ? &context->heap->runs.zone : context->target.kind == CA_TARGET_MEDIUM ? &context->chunked.zone : &context->bump.zone;
+    switch (context->target.kind) {
+    case CA_TARGET_LONG:
+        return &context->heap->runs.zone;
+    case CA_TARGET_MEDIUM:
+        return &context->chunked.zone;
+    default:
+        return &context->bump.zone;
+    }
 }
 
 /* In the entries of pages whose blocks went with their context: this flag and the context's number. */
@@ -112,7 +123,11 @@ ca_context *ca_context_resolve(ca_context *context);
 
 /* Empty, of a kind of ca_target, under the process's account. zone: held by the caller, the context's from now on; NULL: the first one. NULL: no memory. */
 ca_context *ca_context_new(uint32_t kind, ca_zone *zone);
-/* All blocks cease to be. keep: memory stays for what comes next, where that is cheap. */
+/* What malloc goes to in a context with an engine, from now on: the engine, or a heap, which is made if there is none (no memory: the engine it stays).
+ * The owner, whose target becomes context->current. */
+void ca_context_use_engine(ca_context *context);
+void ca_context_use_heap(ca_context *context);
+/* All blocks cease to be. keep: memory stays for what comes next, where that is cheap. The owner's target becomes context->current. */
 void ca_context_drop(ca_context *context, bool keep);
 /* What is left goes, the record too. pre: dropped */
 void ca_context_retire(ca_context *context);

@@ -72,6 +72,8 @@ ca_zone *ca_placement_of(ca_context *c)
 void ca_placement_set(ca_context *c, ca_zone *zone)
 {
     CA_STORE(ca_context_zone(c), zone);
+    if (c->heap)
+        CA_STORE(&c->heap->runs.zone, zone);
     ca_lock_take(&c->lock);
     if (c->annex)
         CA_STORE(&c->annex->runs.zone, zone);
@@ -132,16 +134,21 @@ static void chunk_add(void *start, size_t bytes, void *argument)
     w->said = w->said && ca_numa_add(w->count, &w->policy, start, bytes, w->move, w->error);
 }
 
+bool ca_placement_add_heaps(ca_numa_count *count, ca_context *c, bool move, int *error)
+{
+    ca_heap *heap = CA_LOAD(&c->heap), *annex = CA_LOAD(&c->annex);
+    return ca_placement_add_huge(count, c, move, error) && (!heap || ca_placement_add_heap(count, heap, move, error)) &&
+           (!annex || ca_placement_add_heap(count, annex, move, error));
+}
+
 bool ca_placement_add_context(ca_numa_count *count, ca_context *c, bool move, int *error)
 {
-    ca_heap *annex = CA_LOAD(&c->annex);
-    if (!ca_placement_add_huge(count, c, move, error) || (c->heap && !ca_placement_add_heap(count, c->heap, move, error)) ||
-        (annex && !ca_placement_add_heap(count, annex, move, error)))
+    if (!ca_placement_add_heaps(count, c, move, error))
         return false;
     chunk_walk w = {count, ca_placement_policy(ca_placement_of(c)), move, true, error};
     if (c->target.kind == CA_TARGET_MEDIUM) {
         ca_chunk_each(c->chunked.chunks, chunk_add, &w);
-    } else if (!c->heap) {
+    } else if (c->target.kind == CA_TARGET_SHORT) {
         ca_chunk_each(c->bump.used, chunk_add, &w);
         ca_chunk_each(c->bump.kept, chunk_add, &w);
     }

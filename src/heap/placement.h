@@ -35,6 +35,8 @@ ca_numa_policy ca_placement_policy(const ca_zone *zone);
 
 /* These add to *count; move: what is misplaced is moved first. false: the kernel does not say, *error is why. */
 bool ca_placement_add_heap(ca_numa_count *count, ca_heap *heap, bool move, int *error);
+/* What lies in its heaps, and its huge blocks. */
+bool ca_placement_add_heaps(ca_numa_count *count, ca_context *context, bool move, int *error);
 /* All that it holds. Of a short or medium one, only by who has it current. */
 bool ca_placement_add_context(ca_numa_count *count, ca_context *context, bool move, int *error);
 /* Its huge blocks. */

@@ -30,11 +30,10 @@ CA_NOINLINE static void *malloc_rest(size_t size, const void *caller)
     return CA_LIKELY(p != NULL) ? p : no_memory();
 }
 
-/* Called in tail position: it returns to malloc's caller. */
-CA_NOINLINE static void *malloc_slow(size_t size, ca_target *target)
+CA_NOINLINE static void *malloc_slow(size_t size, ca_target *target, const void *caller)
 {
-    void *p = ca_fast_malloc_second(target, size, CALLER);
-    return CA_LIKELY(p != NULL) ? p : malloc_rest(size, CALLER);
+    void *p = ca_fast_malloc_second(target, size, caller);
+    return CA_LIKELY(p != NULL) ? p : malloc_rest(size, caller);
 }
 
 /* For the other faces: caller is who called them. */
@@ -48,7 +47,7 @@ FAST void *FACE(malloc)(size_t size)
 {
     ca_target *target = ca_current;
     void *p = ca_fast_malloc_from(target, size);
-    return CA_LIKELY(p != NULL) ? p : malloc_slow(size, target);
+    return CA_LIKELY(p != NULL) ? p : malloc_slow(size, target, CALLER);
 }
 
 CA_NOINLINE static void free_rest(void *p, const char *function)

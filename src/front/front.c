@@ -546,11 +546,9 @@ static void block_free(const block *b, void *p, const char *function)
         if (!ca_huge_free(ca_granule_page(b->g), ca_heap_setting.check && !ca_heap_setting.full))
             ca_verdict(function, p, b->g);
     } else {
-        ca_heap *home = ca_thread_home(), *beside = target->context ? target->context->heap : NULL; /* promoted, and then marked */
+        ca_heap *home = ca_thread_home();
         if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0)
             own_free(home, b, p);
-        else if (beside && (b->tag ^ beside->tag) >> CA_TAG_HEAP_SHIFT == 0)
-            own_free(beside, b, p);
         else if (!others_free(home, b, p))
             ca_verdict(function, p, b->g);
     }

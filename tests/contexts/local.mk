@@ -3,7 +3,7 @@
 
 if HAVE_CMOCKA
 context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks tests/contexts/saves \
-	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/adopted tests/contexts/numa tests/contexts/libc tests/contexts/libc_fixed
+	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/promoted tests/contexts/adopted tests/contexts/numa tests/contexts/libc tests/contexts/libc_fixed
 if INTERPOSE
 context_tests += tests/contexts/libc_archive tests/contexts/libc_archive_fixed
 endif
@@ -66,6 +66,9 @@ tests_contexts_fork_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthr
 tests_contexts_numa_SOURCES = tests/contexts/numa.c $(context_headers)
 tests_contexts_numa_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_numa_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_promoted_SOURCES = tests/contexts/promoted.c $(context_headers)
+tests_contexts_promoted_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
+tests_contexts_promoted_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
 tests_contexts_adopted_SOURCES = tests/contexts/adopted.c $(context_headers)
 tests_contexts_adopted_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_adopted_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread

@@ -4,7 +4,7 @@ set -eu
 export LC_ALL=C
 builddir=${builddir:-.}
 failures=0
-for name in targets limits threads run fork exceptions saves; do
+for name in targets limits threads run fork exceptions saves promoted; do
     program=$builddir/tests/contexts/$name
     [ -x "$program" ] || { echo "skipped: $name is not built" >&2; exit 77; }
     if ! CTXALLOC_OPTIONS=check=off "$program"; then

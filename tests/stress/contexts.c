@@ -1,5 +1,5 @@
 /* Tasks that move: 8 threads run 10,000 tasks, each with a context of its own (all lifetimes), in steps. A step takes the task from wherever it was last,
- * switches to its context, checks and changes its blocks, gives some away and frees some that others gave away, resets or destroys the context now and then,
+ * switches to its context, checks and changes its blocks, frees a lot at once now and then, gives some away and frees some that others gave away, resets or destroys the context now and then,
  * and lets go of it. A task is taken by one thread at a time, as a scheduler would; blocks that were given away are anybody's.
  *
  *   tests/stress/contexts                            about 10^6 switches
@@ -86,6 +86,15 @@ static void give(struct task *t, struct block *b, uint64_t *random) {
 
 static void blocks_forget(struct task *t) { memset(t->blocks, 0, sizeof t->blocks); }
 
+/* So that it goes on with a heap, if it began with less. */
+static void make_busy(void) {
+    for (int i = 0; i < 600; i++) {
+        void *volatile p = malloc(100);
+        CHECK(p != NULL);
+        free(p);
+    }
+}
+
 static bool step(struct task *t, unsigned thread, uint64_t *random) {
     if (atomic_flag_test_and_set_explicit(&t->taken, memory_order_acquire))
         return false;
@@ -95,6 +104,8 @@ static bool step(struct task *t, unsigned thread, uint64_t *random) {
     t->last_thread = thread;
     ctxalloc_context *before = ctxalloc_switch(t->context);
     CHECK(before == CTXALLOC_GLOBAL);
+    if (random_next(random) % 64 == 0)
+        make_busy();
     for (int i = 0; i < 4; i++) {
         struct block **slot = &t->blocks[random_next(random) % TASK_BLOCKS];
         if (*slot)

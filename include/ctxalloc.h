@@ -55,7 +55,9 @@ typedef struct ctxalloc_context ctxalloc_context;
 /* This thread's own context: made when it is first switched to, destroyed when the thread ends. */
 #define CTXALLOC_THREAD ((ctxalloc_context *)2)
 
-/* How long blocks live, which chooses the engine.  All grow, all obey limits, all serve any size and alignment. */
+/* How long blocks live, which chooses the engine.  All grow, all obey limits, all serve any size and alignment.
+ * A medium or short context whose owner frees much all the same (some hundred blocks in one life) goes on with a full heap for what it allocates from then on, until it is reset;
+ * a mark leads back to the engine. */
 enum ctxalloc_lifetime {
     CTXALLOC_LONG,   /* a full heap: blocks are freed and reused one by one, as with malloc */
     CTXALLOC_MEDIUM, /* a bumped pointer that goes round: blocks are cut from runs of free granules, found in bitmaps; freed ones are used again. The memory of a short

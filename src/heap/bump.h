@@ -1,5 +1,5 @@
 /* The engine of short-lived contexts: a pointer that moves up through chunks.  A free gives nothing back, but for the last block; the last
- * block also grows in place; all goes at once.
+ * block also grows in place; all goes at once.  A context that frees much gets a heap beside it (heap/context.h).
  *
  *   first piece     a third of a page, so that a context of a few blocks costs less than a page
  *   chunks          whole pages, each as large as all before it, up to 64 KiB; larger blocks get chunks of their own

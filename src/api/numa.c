@@ -91,7 +91,7 @@ static void heap_sum(ca_heap *heap, void *argument)
 static void context_sum(ca_context *context, void *argument)
 {
     summing *s = argument;
-    if (!s->error)
+    if (!s->error && CA_LOAD(&context->state) != CA_CONTEXT_FREE)
         (void)ca_placement_add_huge(s->count, context, false, &s->error);
 }
 

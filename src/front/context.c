@@ -103,9 +103,21 @@ static void retarget(ca_context *c)
 void ca_context_promote(ca_context *c)
 {
     ca_context_use_engine(c);
-    if (c->target.kind != CA_TARGET_SHORT || !c->bump.marks)
+    if (!ca_context_has_marks(c))
         ca_context_use_heap(c);
     retarget(c);
+}
+
+bool ca_context_change_part(ca_context *c)
+{
+    if (!c->engine || !c->heap)
+        return false;
+    ca_target *before = c->current;
+    if (before == &c->target)
+        ca_context_promote(c);
+    else
+        ca_context_demote(c);
+    return c->current != before;
 }
 
 void ca_context_demote(ca_context *c)
@@ -526,15 +538,22 @@ static void context_adopt(ca_context *c, ca_context *by)
             tree_insert(c, by);
     }
     CA_STORE(&c->holder, 0);
-    CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
     if (by) {
+        CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
         leave(c);
         spent_sweep(by);
         return;
     }
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_GLOBAL);
+    ca_lock_take(&tree); /* who frees the last of the engine's blocks meanwhile waits for it */
+    CA_STORE_RELEASE(&c->state, CA_CONTEXT_ADOPTED);
+    bool has_engine = c->engine != NULL; /* otherwise its record is another's soon */
     ca_context_globalize(c);
+    bool spent = has_engine && spent_claim(c); /* all that lived was in its heap, say */
+    ca_lock_drop(&tree);
+    if (spent)
+        spent_end(c);
 }
 
 /* Its memory is free, the record waits for the next one. */
@@ -608,7 +627,7 @@ static void settle(ca_context *c)
 {
     flush_home();
     bool mine = ca_context_current() == c, tried = !mine && ca_context_try(c);
-    if (c->heap && (mine || tried))
+    if ((mine || tried) && c->heap)
         (void)ca_remote_drain(c->heap);
     if (tried)
         ca_context_done(c);
@@ -725,8 +744,9 @@ int ca_context_reset(ca_context *c)
         callbacks_call(c, CA_ON_RESET);
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
+    if (c->heap && c->engine)
+        ca_context_demote(c); /* before its heap is another's */
     ca_context_drop(c, !c->runs.zone && !ca_heap_setting.quarantine);
-    retarget(c);
     return 0;
 }
 

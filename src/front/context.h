@@ -44,8 +44,10 @@ int ca_context_reset(ca_context *context);
 void ca_context_promote(ca_context *context);
 /* Malloc goes to the engine's memory again, until the context is busy anew. The owner. pre: short or medium */
 void ca_context_demote(ca_context *context);
+/* To the other of the two; false: there is no other, or marks forbid it. The owner. */
+bool ca_context_change_part(ca_context *context);
 
-/* Savepoints: 0, or EINVAL (not a context with a heap; no such savepoint), EBUSY, ENOMEM. */
+/* Savepoints: 0, or EINVAL (not a long context; no such savepoint), EBUSY, ENOMEM. */
 int ca_context_save(ca_context *context, uint64_t *number);
 int ca_context_restore(ca_context *context, uint64_t number);
 int ca_context_save_drop(ca_context *context, uint64_t number);

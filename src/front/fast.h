@@ -194,7 +194,7 @@ CA_INLINE bool ca_fast_free(void *p)
 /* It has freed enough to show that a heap pays: the next malloc sees to it. */
 CA_INLINE void ca_fast_chunk_busy(ca_target *target)
 {
-    if (target->context_end)
+    if (!ca_heap_setting.slow)
         target->context_end = CA_CONTEXT_BUSY;
 }
 
@@ -224,7 +224,7 @@ CA_INLINE bool ca_fast_chunk_free_quick(ca_target *target, void *p)
     ca_bump *bump = &ca_context_of_target(target)->bump;
     if (target->kind != CA_TARGET_SHORT || !ca_bump_free_quick(bump, p))
         return false;
-    if (CA_UNLIKELY(bump->own_freed % CA_BUMP_FREES == 0))
+    if (CA_UNLIKELY(ca_bump_freed_many(bump)))
         ca_fast_chunk_busy(target);
     return true;
 }
@@ -236,7 +236,7 @@ CA_INLINE bool ca_fast_chunk_free_own(ca_target *target, void *p)
     bool is_short = target->kind == CA_TARGET_SHORT;
     if (!(is_short ? ca_bump_free_own(&c->bump, ca_context_number(c), p) : ca_chunked_free_own(&c->chunked, ca_context_number(c), p)))
         return false;
-    if (CA_UNLIKELY(is_short ? c->bump.own_freed % CA_BUMP_FREES == 0 : c->chunked.own_freed % CA_CHUNKED_FREES == 0))
+    if (CA_UNLIKELY(is_short ? ca_bump_freed_many(&c->bump) : c->chunked.own_freed % CA_CHUNKED_FREES == 0))
         ca_fast_chunk_busy(target);
     return true;
 }

@@ -45,14 +45,16 @@ static void *target_alloc(ca_target *target, size_t size, size_t align)
     return c->engine->alloc(c, size, align);
 }
 
-/* A promoted context's engine may have room where its heap gets no more. */
-static void *any_alloc(ca_context *c, size_t size, size_t align)
+/* One part of a promoted context may have room where the other gets no more: malloc goes there then. */
+static void *any_alloc(size_t size, size_t align)
 {
+    ca_context *c = ca_context_current(); /* a callback may have changed that */
     void *p = target_alloc(ca_current, size, align);
-    if (!p && c && c->engine && ca_target_is_heap(ca_current)) {
-        ca_context_demote(c);
-        p = target_alloc(ca_current, size, align);
-    }
+    if (CA_LIKELY(p != NULL) || !c || !ca_context_change_part(c))
+        return p;
+    p = target_alloc(ca_current, size, align);
+    if (!p)
+        (void)ca_context_change_part(c);
     return p;
 }
 
@@ -82,10 +84,10 @@ CA_COLD static void *alloc_again(size_t size, size_t align)
             context_trim(c);
         else if (ca_target_is_heap(ca_current))
             ca_heap_trim(ca_heap_of(ca_current));
-        p = any_alloc(c, size, align);
+        p = any_alloc(size, align);
         if (!p && c) {
             ca_context_press(c);
-            p = any_alloc(c, size, align);
+            p = any_alloc(size, align);
         }
         ca_account_end_request(account, p != NULL);
     }
@@ -100,16 +102,20 @@ static void context_told(void)
         ca_context_tell(c);
 }
 
+/* What is current, once a context that is busy has been seen to. */
+static ca_target *target_get(void)
+{
+    if (CA_UNLIKELY(ca_current->context_end == CA_CONTEXT_BUSY))
+        ca_context_promote(ca_current->context);
+    return ca_current;
+}
+
 static void *plain_malloc(size_t size)
 {
-    ca_target *target = ca_current;
+    ca_target *target = target_get();
     void *p;
     if (CA_UNLIKELY(size > CA_MAX_SIZE))
         return NULL;
-    if (CA_UNLIKELY(target->context_end == CA_CONTEXT_BUSY)) {
-        ca_context_promote(target->context);
-        target = ca_current;
-    }
     if (target->kind == CA_TARGET_SHORT) {
         p = ca_bump_quick(&ca_context_of_target(target)->bump, size);
         if (CA_LIKELY(p != NULL))
@@ -151,7 +157,7 @@ static void *plain_calloc(size_t size)
 
 static void *plain_memalign(size_t align, size_t size)
 {
-    ca_target *target = ca_current;
+    ca_target *target = target_get();
     if (size > CA_MAX_SIZE || align > CA_MAX_SIZE - size)
         return NULL;
     if (target->kind == CA_TARGET_NONE)
@@ -517,8 +523,13 @@ static bool others_free(ca_heap *home, const block *b, void *p)
 {
     uint32_t generation = ca_remote_generation(b->tag);
     ca_context *c = ca_heap_at(b->tag >> CA_TAG_HEAP_SHIFT)->target.context;
-    ca_heap *heap = c ? CA_LOAD(&c->heap) : NULL;
-    bool tried = heap && (b->tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT == 0 && ca_context_try(c), there = is_still_there(b);
+    ca_heap *heap = c ? CA_LOAD_ACQUIRE(&c->heap) : NULL;
+    bool tried = heap && (b->tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT == 0 && ca_context_try(c);
+    if (tried && CA_UNLIKELY(CA_LOAD(&c->heap) != heap)) { /* in its next life */
+        ca_context_done(c);
+        tried = false;
+    }
+    bool there = is_still_there(b);
     if (there && tried)
         own_free(heap, b, p);
     else if (there)
@@ -546,9 +557,11 @@ static void block_free(const block *b, void *p, const char *function)
         if (!ca_huge_free(ca_granule_page(b->g), ca_heap_setting.check && !ca_heap_setting.full))
             ca_verdict(function, p, b->g);
     } else {
-        ca_heap *home = ca_thread_home();
+        ca_heap *home = ca_thread_home(), *beside = target->context ? target->context->heap : NULL; /* malloc goes to the engine, see ca_context_demote */
         if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0)
             own_free(home, b, p);
+        else if (beside && (b->tag ^ beside->tag) >> CA_TAG_HEAP_SHIFT == 0)
+            own_free(beside, b, p);
         else if (!others_free(home, b, p))
             ca_verdict(function, p, b->g);
     }
@@ -556,7 +569,7 @@ static void block_free(const block *b, void *p, const char *function)
 
 /* --- realloc ------------------------------------------------------------------------------------------------------ */
 
-/* Where no heap has pages for what is smaller. */
+/* Where what is smaller may have no pages of a heap to go to. */
 static bool huge_is_engines(const block *b)
 {
     uint32_t owner = ca_region_run_owner(ca_granule_page(b->g));
@@ -672,7 +685,7 @@ CA_INLINE void *plain_realloc(void *p, const block *b, size_t size)
     void *to = resize_in_place(b, p, old, size);
     if (to)
         resize_count(owner, old, size);
-    if (!to && b->tag == CA_TAG_HUGE)
+    if (!to && b->tag == CA_TAG_HUGE && !(owner && owner == ca_context_current() && ca_context_has_marks(owner))) /* a new block is to go with a rollback */
         to = ca_huge_move(ca_granule_page(b->g), size);
     if (!to)
         to = copy_to_new(b, owner, p, old, size);

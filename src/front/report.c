@@ -31,7 +31,7 @@ static bool is_shown(const ca_context *c)
     return state == CA_CONTEXT_LIVE || state == CA_CONTEXT_ADOPTED;
 }
 
-/* Contexts without a heap are not among the heaps. */
+/* What lies in engines is not in the heaps. */
 static void context_add(ca_context *c, void *report)
 {
     ca_report *r = report;

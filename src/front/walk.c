@@ -142,7 +142,7 @@ static void runs_walk(walk *w, const ca_run_list *runs)
 static void context_walk(walk *w, ca_context *c)
 {
     const ca_engine *engine = CA_LOAD(&c->engine);
-    const ca_heap *heap = CA_LOAD(&c->heap), *annex = CA_LOAD(&c->annex);
+    const ca_heap *heap = CA_LOAD_ACQUIRE(&c->heap), *annex = CA_LOAD_ACQUIRE(&c->annex);
     area_visit v = {w, ca_context_resolve(c)};
     if (engine && !engine->walk(c, engine_visit, &v))
         return;

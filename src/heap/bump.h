@@ -87,6 +87,12 @@ CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
     return true;
 }
 
+/* After a free that was not of the last block: enough for the context to be promoted? Gaps before aligned blocks count, too, so that the count may step over one number. */
+CA_INLINE bool ca_bump_freed_many(const ca_bump *bump)
+{
+    return bump->own_freed % CA_BUMP_FREES >= CA_BUMP_FREES - 2;
+}
+
 /* 16-byte aligned, or more: `align` is a power of two. NULL: no memory, or the account refuses. */
 void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t size, size_t align);
 /* As ca_bump_free_quick, in any chunk; never the last block. context: the number of the bump's. */
@@ -118,8 +124,10 @@ CA_INLINE void ca_bump_restart(ca_bump *bump)
 {
     CA_STORE(&bump->at, bump->piece);
     bump->last = bump->high = bump->floor = NULL;
-    bump->blocks = bump->freed = bump->own_freed = 0;
-    bump->retreats = 0;
+    CA_STORE(&bump->blocks, 0);
+    CA_STORE(&bump->freed, 0);
+    CA_STORE(&bump->own_freed, 0);
+    CA_STORE(&bump->retreats, 0);
     bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
 }
 

@@ -284,7 +284,11 @@ void ca_chunk_each(uint32_t number, void (*fn)(void *start, size_t bytes, void *
 
 void ca_chunk_clear(const ca_chunk *c)
 {
-    memset(ca_live_at(ca_page_granule(c->page)), 0, (size_t)c->pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+    ca_live_word *words = ca_live_at(ca_page_granule(c->page));
+    for (size_t i = 0; i < (size_t)c->pages * (CA_PAGE / CA_GRANULE / 64); i++) { /* one by one: who asks for a block's size may look at words behind it */
+        CA_STORE(&words[i].born, 0);
+        CA_STORE(&words[i].died, 0);
+    }
 }
 
 /* --- looking at them -------------------------------------------------------------------------------------------- */

@@ -505,10 +505,12 @@ static void piece_restart(ca_chunked *h)
     for (int i = 0; i < CA_PIECE_WORDS; i++)
         h->words_of_piece[i] = (ca_live_word){0, 0};
     h->piece_most = 0;
-    h->blocks = h->freed = h->remote = 0;
+    h->remote = 0;
+    CA_STORE(&h->blocks, 0); /* others may be asking whether it is empty */
+    CA_STORE(&h->freed, 0);
     h->failed = h->note_area = UINT32_MAX;
     h->cursor = h->cursor_place = h->own_freed = 0;
-    h->retreats = 0;
+    CA_STORE(&h->retreats, 0);
     CA_STORE(&h->current, 0);
     h->area_bytes = 0;
     CA_STORE_RELEASE(&h->at, NULL);

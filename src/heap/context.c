@@ -26,10 +26,16 @@ ca_context *ca_context_resolve(ca_context *context)
 
 /* --- making ------------------------------------------------------------------------------------------------ */
 
-static void target_init(ca_context *c, uint32_t kind)
+/* Of an engine's target. */
+static size_t context_end(uint32_t kind)
 {
     bool quick = (kind == CA_TARGET_SHORT || kind == CA_TARGET_MEDIUM) && !ca_heap_setting.slow && CA_LOAD(&ca_heap_setting.trusted_end) > CA_FAST_MAX;
-    c->target = (ca_target){.kind = kind, .free_tag = ca_target_none.free_tag, .context_end = quick ? CA_CHUNK_MOST : 0, .context = c};
+    return quick ? CA_CHUNK_MOST : 0;
+}
+
+static void target_init(ca_context *c, uint32_t kind)
+{
+    c->target = (ca_target){.kind = kind, .free_tag = ca_target_none.free_tag, .context_end = context_end(kind), .context = c};
 }
 
 static ca_context *all;
@@ -78,14 +84,16 @@ ca_context *ca_context_new(uint32_t kind, ca_zone *zone)
 
 void ca_context_use_engine(ca_context *c)
 {
-    target_init(c, c->target.kind);
+    c->target.context_end = context_end(c->target.kind);
     c->current = &c->target;
 }
 
 void ca_context_use_heap(ca_context *c)
 {
+    ca_lock_take(&c->lock); /* others may be changing the zone */
     if (!c->heap)
         CA_STORE_RELEASE(&c->heap, ca_heap_create_for(c, &c->account, ca_context_number(c), CA_LOAD(ca_context_zone(c))));
+    ca_lock_drop(&c->lock);
     if (c->heap)
         c->current = &c->heap->target;
 }
@@ -114,13 +122,23 @@ void ca_context_annex_drop(ca_context *c)
 
 /* --- dropping ------------------------------------------------------------------------------------------------- */
 
-static void heap_end(ca_heap **heap, uint32_t dead)
+/* Who finds it in the context finds it before its record is another's. */
+static ca_heap *heap_take(ca_context *c, ca_heap **place)
 {
-    if (CA_LIKELY(!*heap))
+    ca_lock_take(&c->lock);
+    ca_heap *heap = *place;
+    CA_STORE(place, NULL);
+    ca_lock_drop(&c->lock);
+    return heap;
+}
+
+static void heap_end(ca_context *c, ca_heap **place, uint32_t dead)
+{
+    if (CA_LIKELY(!*place))
         return;
-    ca_heap_drop(*heap, dead, false);
-    ca_heap_retire(*heap);
-    CA_STORE(heap, NULL);
+    ca_heap *heap = heap_take(c, place);
+    ca_heap_drop(heap, dead, false);
+    ca_heap_retire(heap);
 }
 
 void ca_context_drop(ca_context *c, bool keep)
@@ -131,13 +149,13 @@ void ca_context_drop(ca_context *c, bool keep)
     if (c->engine) {
         c->engine->drop(c, dead, keep);
         ca_context_use_engine(c);
-        heap_end(&c->heap, dead);
+        heap_end(c, &c->heap, dead);
     } else {
         ca_heap_drop(c->heap, dead, keep);
     }
     if (c->huge_count)
         ca_huge_drop(c, dead);
-    heap_end(&c->annex, dead);
+    heap_end(c, &c->annex, dead);
 }
 
 /* With a quarantine, records rest, too, so that a late free is told the name. Returns the one that has rested longest, 0: none yet. */
@@ -153,7 +171,7 @@ void ca_context_retire(ca_context *c)
     uint32_t number = ca_context_number(c);
     if (c->engine)
         c->engine->retire(c, CA_DEAD | number);
-    heap_end(&c->heap, CA_DEAD | number);
+    heap_end(c, &c->heap, CA_DEAD | number);
     CA_ASSERT(c->account.used == 0);
     if (c->runs.zone)
         ca_zone_drop(c->runs.zone);
@@ -164,13 +182,13 @@ void ca_context_retire(ca_context *c)
         ca_pool_give_list(&ca_region.contexts, number, number);
 }
 
-static void heap_globalize(ca_context *c, ca_heap **heap)
+static void heap_globalize(ca_context *c, ca_heap **place)
 {
-    if (!*heap)
+    if (!*place)
         return;
-    __atomic_fetch_sub(&c->account.used, (uint64_t)(*heap)->extent_pages * CA_PAGE, __ATOMIC_RELAXED);
-    ca_heap_globalize(*heap);
-    CA_STORE(heap, NULL);
+    ca_heap *heap = heap_take(c, place);
+    __atomic_fetch_sub(&c->account.used, (uint64_t)heap->extent_pages * CA_PAGE, __ATOMIC_RELAXED);
+    ca_heap_globalize(heap);
 }
 
 void ca_context_globalize(ca_context *c)
@@ -195,15 +213,15 @@ bool ca_context_has(ca_context *c, ca_page page, const void *p)
         return true;
     if (ca_tag_is_engine(tag))
         return false;
-    return ca_region_list_has(&c->runs, page) || (c->heap && ca_region_list_has(&c->heap->runs, page)) ||
-           (c->annex && ca_region_list_has(&c->annex->runs, page));
+    ca_heap *heap = CA_LOAD_ACQUIRE(&c->heap), *annex = CA_LOAD_ACQUIRE(&c->annex);
+    return ca_region_list_has(&c->runs, page) || (heap && ca_region_list_has(&heap->runs, page)) || (annex && ca_region_list_has(&annex->runs, page));
 }
 
 void ca_context_count(ca_context *c, uint64_t *blocks, uint64_t *bytes)
 {
     ca_heap_usage u;
     memset(&u, 0, sizeof u);
-    const ca_heap *heap = CA_LOAD(&c->heap), *annex = CA_LOAD(&c->annex); /* others may be destroying it */
+    const ca_heap *heap = CA_LOAD_ACQUIRE(&c->heap), *annex = CA_LOAD_ACQUIRE(&c->annex); /* others may be destroying it */
     const ca_engine *engine = CA_LOAD(&c->engine);
     if (heap)
         ca_heap_add_usage(heap, &u);

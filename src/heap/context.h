@@ -34,7 +34,7 @@ enum { CA_CONTEXT_BUSY = 1 }; /* in target.context_end: malloc is to promote the
 /* [X1] holder without any of CA_HOLDER_SPECIAL: that thread's current target is the context's
  * [X2] a context's account is charged for exactly the runs and chunks that its heaps and its engine hold */
 typedef struct ca_context {
-    ca_target target;     /* short and medium: what is current until they get a heap; long: unused but for the kind */
+    ca_target target;     /* short and medium: what is current while malloc goes to the engine; long: unused but for the kind */
     uintptr_t holder;     /* the mark of the thread that has it current; with CA_HOLDER_LEFT: of the last that had it; CA_HOLDER_NEW; 0: not live, nobody may */
     ca_target *current;   /* of this or of its heap */
     ca_heap *heap;        /* what is current: of a long one, and of a promoted one; NULL: none */
@@ -88,14 +88,10 @@ CA_INLINE uint32_t ca_context_number(const ca_context *context)
 /* Where new memory comes from; NULL: the first zone. Atomic. */
 CA_INLINE ca_zone **ca_context_zone(ca_context *context)
 {
-    switch (context->target.kind) {
-    case CA_TARGET_LONG:
-        return &context->heap->runs.zone;
-    case CA_TARGET_MEDIUM:
-        return &context->chunked.zone;
-    default:
-        return &context->bump.zone;
-    }
+    ca_heap *heap = CA_LOAD(&context->heap);
+    if (!context->engine && heap) /* else it has been retired */
+        return &heap->runs.zone;
+    return context->target.kind == CA_TARGET_MEDIUM ? &context->chunked.zone : &context->bump.zone;
 }
 
 /* In the entries of pages whose blocks went with their context: this flag and the context's number. */
@@ -123,6 +119,11 @@ ca_context *ca_context_resolve(ca_context *context);
 
 /* Empty, of a kind of ca_target, under the process's account. zone: held by the caller, the context's from now on; NULL: the first one. NULL: no memory. */
 ca_context *ca_context_new(uint32_t kind, ca_zone *zone);
+CA_INLINE bool ca_context_has_marks(const ca_context *context)
+{
+    return context->target.kind == CA_TARGET_SHORT && context->bump.marks != 0;
+}
+
 /* What malloc goes to in a context with an engine, from now on: the engine, or a heap, which is made if there is none (no memory: the engine it stays).
  * The owner, whose target becomes context->current. */
 void ca_context_use_engine(ca_context *context);

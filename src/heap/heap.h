@@ -34,7 +34,7 @@ typedef struct ca_target {
     size_t fast_end;    /* malloc's path without checks serves sizes below this; 0: none */
     size_t checked_end; /* the path with checks, likewise */
     size_t context_end; /* of a context's heap: the path that looks at the caller, with checks or without; 0: nobody need be looked at.
-                         * Of a short or medium context: the path into the chunk in use, where nobody need be looked at */
+                         * Of a short or medium context: the path into the chunk in use, where nobody need be looked at; or CA_CONTEXT_BUSY */
     struct ca_context *context; /* whose this is; NULL: a thread's heap, or none */
 } ca_target;
 

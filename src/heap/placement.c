@@ -136,7 +136,7 @@ static void chunk_add(void *start, size_t bytes, void *argument)
 
 bool ca_placement_add_heaps(ca_numa_count *count, ca_context *c, bool move, int *error)
 {
-    ca_heap *heap = CA_LOAD(&c->heap), *annex = CA_LOAD(&c->annex);
+    ca_heap *heap = CA_LOAD_ACQUIRE(&c->heap), *annex = CA_LOAD_ACQUIRE(&c->annex);
     return ca_placement_add_huge(count, c, move, error) && (!heap || ca_placement_add_heap(count, heap, move, error)) &&
            (!annex || ca_placement_add_heap(count, annex, move, error));
 }

@@ -25,6 +25,8 @@ static void pairs(size_t count) {
         free(hide_pointer(malloc(40)));
 }
 
+static ctxalloc_context *current;
+
 /* In order, so that it is not the last block that goes. */
 static void batches(size_t count) {
     void *p[8];
@@ -139,6 +141,28 @@ static void what_is_never_freed_promotes_nobody(void **state) {
         assert_false(is_promoted());
         (void)ctxalloc_switch(CTXALLOC_GLOBAL);
         assert_int_equal(ctxalloc_destroy(context), 0);
+    }
+}
+
+static void *by_aligned(size_t size) { return aligned_alloc(64, size); }
+static void *by_name(size_t size) { return ctxalloc_malloc(current, size); }
+
+/* Whatever the program allocates with. */
+static void every_way_of_allocating_comes_from_the_heap(void **state) {
+    (void)state;
+    void *(*const ways[])(size_t) = {by_malloc, by_calloc_one, by_aligned, by_name, by_realloc};
+    EACH_ENGINE(l)
+    for (size_t w = 0; w < ARRAY_LENGTH(ways); w++) {
+        void *p[2] = {NULL, NULL};
+        current = CREATE(.lifetime = *l);
+        (void)ctxalloc_switch(current);
+        for (int i = 0; i < 20000; i++) { /* never the last block */
+            free(p[i % 2]);
+            assert_non_null(p[i % 2] = ways[w](256));
+        }
+        assert_true(usage_of(current).held_bytes < 512 * KIB);
+        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+        assert_int_equal(ctxalloc_destroy(current), 0);
     }
 }
 
@@ -302,16 +326,20 @@ static void both_parts_are_adopted(void **state) {
     }
 }
 
-/* What nobody answers for any more is used again by threads. */
+/* What nobody answers for any more is used again by threads, and the context's own goes: also where no block of the engine lives. */
 static void what_is_global_goes_when_it_is_freed(void **state) {
     (void)state;
-    EACH_ENGINE(l) {
+    EACH_ENGINE(l)
+    for (int before = 0; before < 2; before++) {
         uint64_t held = 0;
         for (int i = 0; i < 300; i++) {
             promoted p = promoted_make(*l, NULL, CTXALLOC_ADOPT);
+            if (before)
+                free(p.old);
             (void)ctxalloc_switch(CTXALLOC_GLOBAL);
             assert_int_equal(ctxalloc_destroy(p.context), 0);
-            free(p.old);
+            if (!before)
+                free(p.old);
             free(p.young);
             if (i == 100)
                 held = usage_of(CTXALLOC_GLOBAL).held_bytes;
@@ -345,6 +373,49 @@ static void marks_work_after_a_promotion(void **state) {
     assert_int_equal(ctxalloc_reset(p.context), 0);
     batches(2000);
     assert_true(is_promoted());
+    (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+    assert_int_equal(ctxalloc_destroy(p.context), 0);
+}
+
+/* Blocks that are moved after a mark are new ones. */
+static void a_rollback_takes_what_was_moved_since(void **state) {
+    (void)state;
+    promoted p = promoted_make(CTXALLOC_SHORT, NULL, CTXALLOC_FREE_ALL);
+    ctxalloc_mark_t mark;
+    void *blocks[sizeof kinds_of_sizes / sizeof kinds_of_sizes[0]];
+    for (size_t i = 0; i < ARRAY_LENGTH(blocks); i++)
+        blocks[i] = malloc(kinds_of_sizes[i]);
+    uint64_t before = usage_of(p.context).live_blocks, moved = 0;
+    assert_int_equal(ctxalloc_mark(p.context, &mark), 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(blocks); i++) {
+        void *to = realloc(blocks[i], kinds_of_sizes[i] * 20 + 1000);
+        assert_non_null(to);
+        moved += to != blocks[i];
+    }
+    assert_true(moved > 0);
+    assert_int_equal(usage_of(p.context).live_blocks, before);
+    assert_int_equal(ctxalloc_rollback(p.context, &mark), 0);
+    assert_int_equal(usage_of(p.context).live_blocks, before - moved);
+    assert_whole(&p);
+    (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+    assert_int_equal(ctxalloc_destroy(p.context), 0);
+}
+
+/* Malloc goes to the engine, but the heap's blocks go back to the heap, and its empty extents to the process. */
+static void frees_after_a_mark_give_back(void **state) {
+    (void)state;
+    enum { COUNT = 4000, SIZE = 10000 };
+    static void *blocks[COUNT];
+    promoted p = promoted_make(CTXALLOC_SHORT, NULL, CTXALLOC_FREE_ALL);
+    ctxalloc_mark_t mark;
+    uint64_t held = usage_of(CTXALLOC_GLOBAL).held_bytes;
+    for (size_t i = 0; i < COUNT; i++)
+        assert_non_null(blocks[i] = malloc(SIZE));
+    assert_int_equal(ctxalloc_mark(p.context, &mark), 0);
+    for (size_t i = 0; i < COUNT; i++)
+        free(blocks[i]);
+    assert_true(usage_of(CTXALLOC_GLOBAL).held_bytes < held + COUNT * SIZE / 2);
+    assert_whole(&p);
     (void)ctxalloc_switch(CTXALLOC_GLOBAL);
     assert_int_equal(ctxalloc_destroy(p.context), 0);
 }
@@ -387,6 +458,50 @@ static void limits_leave_no_room_for_a_heap(void **state) {
     }
 }
 
+/* Nearly all is free again, but hardly an extent is: it is there for what comes. */
+static void what_is_freed_at_the_limit_makes_room(void **state) {
+    (void)state;
+    enum { MOST = 20000, EVERY = 50 };
+    static void *blocks[MOST];
+    EACH_ENGINE(l)
+    for (int turn = 0; turn < 2; turn++) {
+        ctxalloc_context *context = CREATE(.lifetime = *l, .hard_limit = 1 * MIB);
+        size_t count = 0, again = 0, freed = 0;
+        (void)ctxalloc_switch(context);
+        pairs(turn ? 2000 : 10);
+        batches(2000);
+        while (count < MOST && (blocks[count] = malloc(100)) != NULL)
+            count++;
+        assert_true(count > 1 * MIB / 150 && count < MOST);
+        for (size_t i = 0; i < count; i++)
+            if (i % EVERY) {
+                free(blocks[i]);
+                freed++;
+            }
+        while (again < MOST && malloc(100) != NULL)
+            again++;
+        assert_true(again > freed * 9 / 10);
+        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+        assert_int_equal(ctxalloc_destroy(context), 0);
+    }
+}
+
+static void what_no_part_can_serve_changes_nothing(void **state) {
+    (void)state;
+    EACH_ENGINE(l) {
+        promoted p = promoted_make(*l, NULL, CTXALLOC_FREE_ALL);
+        for (int i = 0; i < 3; i++) {
+            errno = 0;
+            assert_null(malloc((size_t)1 << 46));
+            assert_int_equal(errno, ENOMEM);
+            assert_true(is_promoted());
+        }
+        assert_whole(&p);
+        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+        assert_int_equal(ctxalloc_destroy(p.context), 0);
+    }
+}
+
 static void it_forks(void **state) {
     (void)state;
     EACH_ENGINE(l) {
@@ -416,6 +531,7 @@ int main(void) {
         TEST(each_life_is_counted_by_itself),
         TEST(a_life_that_ends_busy_is_over),
         TEST(what_is_never_freed_promotes_nobody),
+        TEST(every_way_of_allocating_comes_from_the_heap),
         TEST(freed_memory_is_used_again),
         TEST(blocks_of_both_parts_are_resized),
         TEST(both_parts_are_told_of),
@@ -424,8 +540,12 @@ int main(void) {
         TEST(both_parts_are_adopted),
         TEST(what_is_global_goes_when_it_is_freed),
         TEST(marks_work_after_a_promotion),
+        TEST(a_rollback_takes_what_was_moved_since),
+        TEST(frees_after_a_mark_give_back),
         TEST(it_stays_the_kind_it_was),
         TEST(limits_leave_no_room_for_a_heap),
+        TEST(what_is_freed_at_the_limit_makes_room),
+        TEST(what_no_part_can_serve_changes_nothing),
         TEST(it_forks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,4 +24,9 @@ for options in loader=look check=off,loader=look; do
         failures=$((failures + 1))
     fi
 done
+# Records of contexts that are gone rest, too: what looks at all of them meets them.
+if ! CTXALLOC_OPTIONS=quarantine=1048576 "$builddir/tests/contexts/numa"; then
+    echo "FAIL numa with quarantine=1048576" >&2
+    failures=$((failures + 1))
+fi
 [ "$failures" -eq 0 ]

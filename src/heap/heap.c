@@ -14,7 +14,8 @@ enum {
     REFILL_MOST = 54,     /* objects of one refill, */
     REFILL_SMALL = 64,    /* if they have no more bytes, and the class has shown that it uses many; */
     REFILL_FEW = 15,      /* otherwise. What is written to larger ones is spread so: with 30, batches of 5,000 of 1,024 bytes took a sixth more time */
-    CREATE_WORK = 20,     /* of a refill out of a new slab */
+    CREATE_WORK = 20,     /* of a refill out of a new slab, unless the block that was held had to be merged for it */
+    RELEASE_WORK = 12,    /* after so much a slab is not given back in the same call */
     IDLE_CALLS = 8,       /* see side_step */
     IDLE_WORK = 24,       /* of one step, where little else is done in the call (see heap/slab.h: the worst call counts); otherwise */
     IDLE_FEW = 6,
@@ -261,6 +262,8 @@ static bool slab_create(ca_heap *heap, unsigned class)
 CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number)
 {
     ca_slab *slab = ca_slab_at(number);
+    if (heap->emptied == number)
+        heap->emptied = 0;
     partial_remove(bin, slab);
     slab_unlink(heap, slab);
     /* The number stays: it says that something was here once, see heap/verdict.c. */
@@ -273,7 +276,18 @@ CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number
     ca_pages_give(heap, node);
 }
 
-/* Up to `count` objects (not none) to their slabs, as far as `work` (not none) allows; ends with the first slab that is given back because of it. Returns how many, at least one. */
+/* The slab that is left to be given back, if nothing was taken from it since. */
+CA_NOINLINE static void emptied_release(ca_heap *heap)
+{
+    uint32_t number = heap->emptied;
+    const ca_slab *slab = ca_slab_at(number);
+    heap->emptied = 0;
+    if (slab->free >= slab->objects)
+        slab_release(heap, &heap->class_bins[slab->class], number);
+}
+
+/* Up to `count` objects (not none) to their slabs, as far as `work` (not none) allows; ends with the first slab of which all are free then.  It is given back, but after more than a little
+ * work that is left to the next slow call, so that the worst call is not both.  Returns how many, at least one. */
 static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects, uint32_t count, uint32_t work)
 {
     ca_bin *bin = &heap->class_bins[class];
@@ -290,7 +304,10 @@ static uint32_t return_some(ca_heap *heap, unsigned class, void *const *objects,
         at = ca_slab_put(slab, at, limit < end ? limit : end, reciprocal);
         limit -= CA_SLAB_PUT_WORK;
         if (CA_UNLIKELY(slab->free >= slab->objects)) {
-            slab_release(heap, bin, number);
+            if (!heap->emptied && (ptrdiff_t)work - (limit - at) > RELEASE_WORK)
+                heap->emptied = number;
+            else if (heap->emptied != number)
+                slab_release(heap, bin, number);
             break;
         }
     } while (at < end && at < limit);
@@ -303,6 +320,8 @@ void ca_heap_return(ca_heap *heap, unsigned class, void *const *objects, uint32_
 {
     for (uint32_t done = 0; done < count;)
         done += return_some(heap, class, objects + done, count - done, count - done);
+    if (heap->emptied)
+        emptied_release(heap);
 }
 
 /* The oldest objects of a loaded magazine, up to `most` and as far as `work` allows, go to the slabs. Not those on top, though nothing would have to be moved then: what lies at the bottom
@@ -345,6 +364,10 @@ CA_NOINLINE static unsigned side_step_taken(ca_heap *heap, uint32_t work)
     bool busy = heap->busy_classes >> class & 1;
     ca_habit *habit = &heap->habits[class];
     const uint32_t pages = bin->pages;
+    if (heap->emptied) {
+        emptied_release(heap);
+        return SIDE_MUCH;
+    }
     if (busy ? habit->low : bin->depot_count) {
         ca_magazine *m = ca_magazine_at(bin->depot);
         uint32_t count = m->count < work ? m->count : work;
@@ -381,7 +404,7 @@ CA_NOINLINE static unsigned side_step_taken(ca_heap *heap, uint32_t work)
 /* As most steps go: it is time neither for the clock nor for the hand, which waits first and then gives back. */
 CA_INLINE unsigned side_step(ca_heap *heap, uint32_t work)
 {
-    if (CA_UNLIKELY(!heap->slow_calls) || CA_UNLIKELY(!heap->idle_calls))
+    if (CA_UNLIKELY(!heap->slow_calls) || CA_UNLIKELY(!heap->idle_calls) || CA_UNLIKELY(heap->emptied))
         return side_step_taken(heap, work);
     heap->slow_calls--;
     heap->idle_calls--;
@@ -392,10 +415,12 @@ CA_INLINE unsigned side_step(ca_heap *heap, uint32_t work)
 static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t wanted)
 {
     ca_bin *bin = &heap->class_bins[class];
-    bool create = !bin->partial;
+    bool create = !bin->partial, held = heap->held != CA_NODE_NONE;
+    if (heap->emptied == bin->partial) /* what is taken from is not given back */
+        heap->emptied = 0;
     if (create && !slab_create(heap, class))
         return 0;
-    uint32_t taken = 0, work = create ? CREATE_WORK : refill_work[side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
+    uint32_t taken = 0, work = create ? held ? 1 : CREATE_WORK : refill_work[side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
     while (taken < wanted && (work >= CA_SLAB_TAKE_WORK || !taken) && bin->partial) {
         ca_slab *slab = ca_slab_at(bin->partial);
         taken += ca_slab_take(slab, to - taken, wanted - taken, &work);
@@ -659,6 +684,8 @@ void ca_heap_flush(ca_heap *heap)
         }
         bin->grown = 0;
     }
+    if (heap->emptied) /* by an earlier call */
+        emptied_release(heap);
 }
 
 /* --- dropping all at once ------------------------------------------------------------------------------------- */
@@ -680,6 +707,7 @@ void ca_heap_drop_caches(ca_heap *heap)
     if (heap->held)
         ca_pages_let_go(heap);
     freed_forget(heap);
+    heap->emptied = 0;
     for (uint64_t classes = heap->used_classes; classes; classes &= classes - 1)
         magazines_drop(heap, ca_bit_low(classes));
 }

@@ -107,6 +107,7 @@ enum ca_heap_state {
 typedef struct ca_heap {
     ca_target target;
     uint16_t cache_offset[CA_FAST_MAX / CA_GRANULE + 1]; /* of (size + 15) / 16: of the cache, from `caches` */
+    uint8_t tick_turn; /* what the next tick does, see ca_heap_tick */
     uint32_t tag;
     uint32_t state; /* enum ca_heap_state */
     uint32_t spare; /* empty magazines */
@@ -122,9 +123,9 @@ typedef struct ca_heap {
     uint64_t used_classes; /* bits: a slab or a magazine was taken since the heap was made or dropped */
     uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
     uint32_t spare_slabs;  /* slab records */
+    uint32_t emptied;      /* a slab of which all objects are free, and which goes with the next slow call, see return_some; 0: none */
     ca_node held;          /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
     ca_purge_place purged_to;
-    uint32_t large_count;
 
     uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used (`generation` by frees into contexts) */
     uint32_t generation;           /* of a context's heap: how often it was dropped. Frees on their way since then are void */
@@ -134,7 +135,7 @@ typedef struct ca_heap {
     struct ca_context *warm[CA_WARM_KINDS]; /* a thread's: contexts that wait for their next use, by kind from CA_TARGET_LONG on */
     uint8_t warm_count[CA_WARM_KINDS];
     uint8_t first_extent;   /* pages of a context's next first extent: as many as its last life had, within limits */
-    uint8_t tick_turn;      /* what the next tick does, see ca_heap_tick */
+    uint32_t large_count;
     struct ca_context *own; /* a thread's: its CTXALLOC_THREAD */
 
     ca_node_batches node_batches CA_ALIGNED(64);

@@ -262,8 +262,6 @@ static bool slab_create(ca_heap *heap, unsigned class)
 CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number)
 {
     ca_slab *slab = ca_slab_at(number);
-    if (heap->emptied == number)
-        heap->emptied = 0;
     partial_remove(bin, slab);
     slab_unlink(heap, slab);
     /* The number stays: it says that something was here once, see heap/verdict.c. */
@@ -276,14 +274,14 @@ CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number
     ca_pages_give(heap, node);
 }
 
-/* The slab that is left to be given back, if nothing was taken from it since. */
+/* pre: there is one. Nothing was taken from it since: a refill that comes to it gives it back first, or takes it for its own. */
 CA_NOINLINE static void emptied_release(ca_heap *heap)
 {
     uint32_t number = heap->emptied;
     const ca_slab *slab = ca_slab_at(number);
+    CA_ASSERT(slab->free >= slab->objects);
     heap->emptied = 0;
-    if (slab->free >= slab->objects)
-        slab_release(heap, &heap->class_bins[slab->class], number);
+    slab_release(heap, &heap->class_bins[slab->class], number);
 }
 
 /* Up to `count` objects (not none) to their slabs, as far as `work` (not none) allows; ends with the first slab of which all are free then.  It is given back, but after more than a little
@@ -684,8 +682,6 @@ void ca_heap_flush(ca_heap *heap)
         }
         bin->grown = 0;
     }
-    if (heap->emptied) /* by an earlier call */
-        emptied_release(heap);
 }
 
 /* --- dropping all at once ------------------------------------------------------------------------------------- */
@@ -847,6 +843,9 @@ static bool slabs_are_valid(const ca_heap *heap, class_sums *sums, int *which)
         *which = 5;
         if (slab->prev != last)
             return false;
+        *which = 103;
+        if ((slab->free == slab->objects) != (s == heap->emptied))
+            return false;
         sums[slab->class].pages += slab->pages;
         sums[slab->class].out += slab->objects - slab->free;
         partial += slab->free > 0;
@@ -861,7 +860,7 @@ static bool slabs_are_valid(const ca_heap *heap, class_sums *sums, int *which)
     return !partial;
 }
 
-/* [H3], [H4], [S1] … [S4], [C1], [T1] … [T6]. */
+/* [H3], [H4], [H5], [S1] … [S4], [C1], [T1] … [T6]. */
 bool ca_heap_is_valid(ca_heap *heap, int *which)
 {
     class_sums sums[CA_CLASSES] = {{0, 0}};

@@ -103,7 +103,8 @@ enum ca_heap_state {
 /* [H1] every page with this heap's tag lies in one of its extents
  * [H2] the tag of a page whose block is free is 0
  * [H3] for each class: sum of (objects - free) over its slabs == out
- * [H4] held: used in `pages`, the tag of its page is 0 */
+ * [H4] held: used in `pages`, the tag of its page is 0
+ * [H5] of every slab but `emptied` an object is out, of that one none */
 typedef struct ca_heap {
     ca_target target;
     uint16_t cache_offset[CA_FAST_MAX / CA_GRANULE + 1]; /* of (size + 15) / 16: of the cache, from `caches` */
@@ -123,7 +124,7 @@ typedef struct ca_heap {
     uint64_t used_classes; /* bits: a slab or a magazine was taken since the heap was made or dropped */
     uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
     uint32_t spare_slabs;  /* slab records */
-    uint32_t emptied;      /* a slab of which all objects are free, and which goes with the next slow call, see return_some; 0: none */
+    uint32_t emptied;      /* a slab that goes with the next slow call, see return_some; 0: none */
     ca_node held;          /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
     ca_purge_place purged_to;
 

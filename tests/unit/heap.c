@@ -386,6 +386,98 @@ static void a_spill_of_scattered_objects_is_small(void **state)
     }
 }
 
+/* A spill that emptied a slab after much else leaves it to the next slow call: */
+enum { DEAD = 77, LEFT_COUNT = 20000, LEFT_FROM = 1000 };
+static void *left[LEFT_COUNT];
+
+/* A heap with such a slab behind another that has a few free objects: left[0] to left[LEFT_FROM] but for FEW, and from *next on, are live. */
+static ca_heap *heap_with_emptied(unsigned *next)
+{
+    enum { FEW = 5 };
+    ca_heap *heap = heap_new();
+    for (unsigned i = 0; i < LEFT_COUNT; i++)
+        assert_non_null(left[i] = ca_heap_malloc(heap, 64));
+    for (unsigned i = 0; i < FEW; i++) {
+        assert_true(face_free(heap, left[i]));
+        left[i] = NULL;
+    }
+    ca_heap_flush(heap);
+    for (*next = LEFT_FROM; !heap->emptied; ++*next) {
+        assert_true(*next < LEFT_COUNT);
+        assert_true(face_free(heap, left[*next]));
+    }
+    assert_true(face_is_valid(heap));
+    return heap;
+}
+
+static void the_rest_goes(ca_heap *heap, unsigned next)
+{
+    for (unsigned i = 0; i < LEFT_COUNT; i++)
+        if (left[i] && (i < LEFT_FROM || i >= next))
+            assert_true(face_free(heap, left[i]));
+    assert_gone(heap);
+}
+
+static void a_slab_emptied_late_goes_with_the_next_slow_call(void **state)
+{
+    (void)state;
+    unsigned next, count = 0;
+    ca_heap *heap = heap_with_emptied(&next);
+    for (uint32_t emptied = heap->emptied; next < LEFT_COUNT; next++) {
+        uint64_t before = cached(heap, 64);
+        assert_true(face_free(heap, left[next]));
+        if (cached(heap, 64) != before + 1) { /* a slow call */
+            assert_true(!emptied || heap->emptied != emptied);
+            count += emptied != 0;
+            emptied = heap->emptied;
+            assert_true(face_is_valid(heap));
+        }
+    }
+    assert_true(count >= 10);
+    the_rest_goes(heap, next);
+}
+
+static void a_slab_emptied_late_may_be_used_before(void **state)
+{
+    (void)state;
+    for (uint64_t beyond = 0; beyond < 100; beyond += 9) {
+        unsigned next, count = 0;
+        static void *again[LEFT_COUNT];
+        ca_heap *heap = heap_with_emptied(&next);
+        for (uint64_t more = cached(heap, 64) + beyond; more; more--)
+            assert_non_null(again[count++] = ca_heap_malloc(heap, 64));
+        assert_true(face_is_valid(heap));
+        while (count)
+            assert_true(face_free(heap, again[--count]));
+        assert_true(face_is_valid(heap));
+        the_rest_goes(heap, next);
+    }
+}
+
+static void a_slab_emptied_late_goes_with_a_flush_or_a_drop(void **state)
+{
+    (void)state;
+    for (int drop = 0; drop < 2; drop++) {
+        unsigned next;
+        ca_heap *heap = heap_with_emptied(&next);
+        uint64_t held = usage_of(heap).slab_bytes, count = cached(heap, 64);
+        for (uint64_t i = 0; i < count; i++) /* nothing is cached: no slab would be looked at */
+            assert_non_null(left[LEFT_FROM + i] = ca_heap_malloc(heap, 64));
+        assert_true(heap->emptied != 0 && cached(heap, 64) == 0);
+        if (drop) {
+            ca_heap_drop(heap, DEAD, false);
+            assert_int_equal(heap->emptied, 0);
+            assert_gone(heap);
+            continue;
+        }
+        ca_heap_flush(heap);
+        assert_true(face_is_valid(heap) && heap->emptied == 0 && usage_of(heap).slab_bytes < held);
+        for (uint64_t i = 0; i < count; i++)
+            assert_true(face_free(heap, left[LEFT_FROM + i]));
+        the_rest_goes(heap, next);
+    }
+}
+
 static void a_large_class_keeps_one_at_first(void **state)
 {
     (void)state;
@@ -421,7 +513,7 @@ static void extents_are_made_of_what_was_used_before(void **state)
     assert_gone(heap);
 }
 
-enum { DROPPED = 4000, DEAD = 77 };
+enum { DROPPED = 4000 };
 
 static uint32_t list_length(const ca_pool *pool, uint32_t first)
 {
@@ -606,6 +698,9 @@ static void the_audit_sees_what_is_broken(void **state)
     heap->class_bins[slab->class].out++; /* [H3] */
     assert_false(ca_heap_is_valid(heap, &which));
     heap->class_bins[slab->class].out--;
+    heap->emptied = number; /* [H5] */
+    assert_false(ca_heap_is_valid(heap, &which));
+    heap->emptied = 0;
     heap->slabs.first = 0; /* [S4] */
     assert_false(ca_heap_is_valid(heap, &which));
     heap->slabs.first = number;
@@ -650,6 +745,9 @@ int main(void)
         cmocka_unit_test(slow_calls_look_at_the_clock_now_and_then),
         cmocka_unit_test(a_refill_of_scattered_objects_is_small),
         cmocka_unit_test(a_spill_of_scattered_objects_is_small),
+        cmocka_unit_test(a_slab_emptied_late_goes_with_the_next_slow_call),
+        cmocka_unit_test(a_slab_emptied_late_may_be_used_before),
+        cmocka_unit_test(a_slab_emptied_late_goes_with_a_flush_or_a_drop),
         cmocka_unit_test(a_large_class_keeps_one_at_first),
         cmocka_unit_test(a_drop_gives_back_all_records_and_says_who_is_dead),
         cmocka_unit_test(what_cannot_be_had_is_null),

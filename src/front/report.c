@@ -78,7 +78,7 @@ bool ca_report_text(int fd)
     ca_out_begin(&out, fd);
     ca_out_print(&out,
                  "ctxalloc: statistics (bytes)\n"
-                 "  live      small %z in %z   large %z in %z   huge %z in %z   contexts without a heap %z in %z\n"
+                 "  live      small %z in %z   large %z in %z   huge %z in %z   in contexts' engines %z in %z\n"
                  "  cached    %z   slabs %z   heaps' pages %z   region's free pages %z\n",
                  (size_t)r.heaps.small_bytes, (size_t)r.heaps.small_count, (size_t)r.heaps.large_bytes, (size_t)r.heaps.large_count,
                  (size_t)r.huge_bytes, (size_t)r.huge_count, (size_t)r.engine_bytes, (size_t)r.engine_count, (size_t)r.heaps.cached_bytes,

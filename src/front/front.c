@@ -378,9 +378,15 @@ size_t ca_front_good_size(size_t size)
 
 /* --- free ----------------------------------------------------------------------------------------------------- */
 
+/* heap NULL: no. */
+CA_INLINE bool is_of(const ca_heap *heap, uint32_t tag)
+{
+    return heap && (tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT == 0;
+}
+
 CA_INLINE bool is_own(ca_target *target, uint32_t tag)
 {
-    return ca_target_is_heap(target) && (tag ^ ca_heap_of(target)->tag) >> CA_TAG_HEAP_SHIFT == 0;
+    return ca_target_is_heap(target) && is_of(ca_heap_of(target), tag);
 }
 
 /* A block of the heap that this thread has. */
@@ -524,7 +530,7 @@ static bool others_free(ca_heap *home, const block *b, void *p)
     uint32_t generation = ca_remote_generation(b->tag);
     ca_context *c = ca_heap_at(b->tag >> CA_TAG_HEAP_SHIFT)->target.context;
     ca_heap *heap = c ? CA_LOAD_ACQUIRE(&c->heap) : NULL;
-    bool tried = heap && (b->tag ^ heap->tag) >> CA_TAG_HEAP_SHIFT == 0 && ca_context_try(c);
+    bool tried = is_of(heap, b->tag) && ca_context_try(c);
     if (tried && CA_UNLIKELY(CA_LOAD(&c->heap) != heap)) { /* in its next life */
         ca_context_done(c);
         tried = false;
@@ -558,9 +564,9 @@ static void block_free(const block *b, void *p, const char *function)
             ca_verdict(function, p, b->g);
     } else {
         ca_heap *home = ca_thread_home(), *beside = target->context ? target->context->heap : NULL; /* malloc goes to the engine, see ca_context_demote */
-        if (home && (b->tag ^ home->tag) >> CA_TAG_HEAP_SHIFT == 0)
+        if (is_of(home, b->tag))
             own_free(home, b, p);
-        else if (beside && (b->tag ^ beside->tag) >> CA_TAG_HEAP_SHIFT == 0)
+        else if (is_of(beside, b->tag))
             own_free(beside, b, p);
         else if (!others_free(home, b, p))
             ca_verdict(function, p, b->g);

@@ -6,6 +6,11 @@
 static const enum ctxalloc_lifetime engines[] = {CTXALLOC_MEDIUM, CTXALLOC_SHORT};
 #define EACH_ENGINE(l) for (const enum ctxalloc_lifetime *l = engines; l < engines + ARRAY_LENGTH(engines); l++)
 
+static void leave_and_destroy(ctxalloc_context *context) {
+    (void)ctxalloc_switch(CTXALLOC_GLOBAL);
+    assert_int_equal(ctxalloc_destroy(context), 0);
+}
+
 /* Engines round sizes up to 16 bytes, a heap to its classes. */
 enum { TELLTALE = 1040 };
 
@@ -81,8 +86,7 @@ static void either_way_of_freeing_counts(void **state) {
                 assert_false(is_promoted());
                 ways[w](2000);
                 assert_true(is_promoted());
-                (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-                assert_int_equal(ctxalloc_destroy(context), 0);
+                leave_and_destroy(context);
             }
     }
 }
@@ -120,14 +124,12 @@ static void a_life_that_ends_busy_is_over(void **state) {
         if (count % 3 == 0) {
             assert_int_equal(ctxalloc_reset(context), 0);
         } else {
-            (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-            assert_int_equal(ctxalloc_destroy(context), 0);
+            leave_and_destroy(context);
             context = CREATE(.lifetime = *l);
             (void)ctxalloc_switch(context);
         }
         assert_false(is_promoted());
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(context), 0);
+        leave_and_destroy(context);
     }
 }
 
@@ -139,8 +141,7 @@ static void what_is_never_freed_promotes_nobody(void **state) {
         for (int i = 0; i < 20000; i++)
             assert_non_null(malloc(100));
         assert_false(is_promoted());
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(context), 0);
+        leave_and_destroy(context);
     }
 }
 
@@ -161,8 +162,7 @@ static void every_way_of_allocating_comes_from_the_heap(void **state) {
             assert_non_null(p[i % 2] = ways[w](256));
         }
         assert_true(usage_of(current).held_bytes < 512 * KIB);
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(current), 0);
+        leave_and_destroy(current);
     }
 }
 
@@ -187,8 +187,7 @@ static void freed_memory_is_used_again(void **state) {
         }
         assert_int_equal(usage_of(context).live_blocks, ARRAY_LENGTH(live));
         assert_true(usage_of(context).held_bytes < 1 * MIB);
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(context), 0);
+        leave_and_destroy(context);
     }
 }
 
@@ -215,8 +214,7 @@ static void blocks_of_both_parts_are_resized(void **state) {
             assert_whole(&p);
             assert_int_equal(usage_of(p.context).live_blocks, blocks);
         }
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(p.context), 0);
+        leave_and_destroy(p.context);
     }
 }
 
@@ -256,8 +254,7 @@ static void both_parts_are_told_of(void **state) {
             free(left == 2 ? p.old : p.young);
         }
         assert_int_equal(usage_of(p.context).live_blocks, 0);
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(p.context), 0);
+        leave_and_destroy(p.context);
     }
 }
 
@@ -308,8 +305,7 @@ static void both_parts_are_adopted(void **state) {
         promoted p = promoted_make(*l, parent, CTXALLOC_ADOPT);
         void *blocks[2] = {p.old, p.young};
         static const size_t sizes[2] = {OLD, YOUNG};
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(p.context), 0);
+        leave_and_destroy(p.context);
         for (int i = 0; i < 2; i++) {
             int at = way & 1 ? i : 1 - i;
             assert_filled(blocks[at], sizes[at], blocks[at]);
@@ -336,8 +332,7 @@ static void what_is_global_goes_when_it_is_freed(void **state) {
             promoted p = promoted_make(*l, NULL, CTXALLOC_ADOPT);
             if (before)
                 free(p.old);
-            (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-            assert_int_equal(ctxalloc_destroy(p.context), 0);
+            leave_and_destroy(p.context);
             if (!before)
                 free(p.old);
             free(p.young);
@@ -373,8 +368,7 @@ static void marks_work_after_a_promotion(void **state) {
     assert_int_equal(ctxalloc_reset(p.context), 0);
     batches(2000);
     assert_true(is_promoted());
-    (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-    assert_int_equal(ctxalloc_destroy(p.context), 0);
+    leave_and_destroy(p.context);
 }
 
 /* Blocks that are moved after a mark are new ones. */
@@ -397,8 +391,7 @@ static void a_rollback_takes_what_was_moved_since(void **state) {
     assert_int_equal(ctxalloc_rollback(p.context, &mark), 0);
     assert_int_equal(usage_of(p.context).live_blocks, before - moved);
     assert_whole(&p);
-    (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-    assert_int_equal(ctxalloc_destroy(p.context), 0);
+    leave_and_destroy(p.context);
 }
 
 /* Malloc goes to the engine, but the heap's blocks go back to the heap, and its empty extents to the process. */
@@ -416,8 +409,7 @@ static void frees_after_a_mark_give_back(void **state) {
         free(blocks[i]);
     assert_true(usage_of(CTXALLOC_GLOBAL).held_bytes < held + COUNT * SIZE / 2);
     assert_whole(&p);
-    (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-    assert_int_equal(ctxalloc_destroy(p.context), 0);
+    leave_and_destroy(p.context);
 }
 
 /* What a context with a heap can do and one with an engine cannot, it still cannot. */
@@ -453,8 +445,7 @@ static void limits_leave_no_room_for_a_heap(void **state) {
         assert_int_equal(u.live_blocks, got / 100);
         assert_int_equal(u.refusals, 1);
         assert_true(u.held_bytes <= hard[i] && got > hard[i] / 2);
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(context), 0);
+        leave_and_destroy(context);
     }
 }
 
@@ -481,8 +472,7 @@ static void what_is_freed_at_the_limit_makes_room(void **state) {
         while (again < MOST && malloc(100) != NULL)
             again++;
         assert_true(again > freed * 9 / 10);
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(context), 0);
+        leave_and_destroy(context);
     }
 }
 
@@ -497,8 +487,7 @@ static void what_no_part_can_serve_changes_nothing(void **state) {
             assert_true(is_promoted());
         }
         assert_whole(&p);
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(p.context), 0);
+        leave_and_destroy(p.context);
     }
 }
 
@@ -520,8 +509,7 @@ static void it_forks(void **state) {
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_int_equal(status, 0);
         assert_whole(&p);
-        (void)ctxalloc_switch(CTXALLOC_GLOBAL);
-        assert_int_equal(ctxalloc_destroy(p.context), 0);
+        leave_and_destroy(p.context);
     }
 }
 

@@ -4,7 +4,7 @@
  *
  *   malloc   size ──table──> cache; pop. NULL from the sentinel: empty.
  *   free     p - base ──> granule; rotating instead of shifting sends misaligned pointers out of range, too
- *            page's tag ^ heap's tag: offset of the class's cache if the page is this heap's, large otherwise; push (without checks the object freed before: ca_heap_put_later).
+ *            page's tag ^ heap's tag: offset of the class's cache if the page is this heap's, large otherwise; push the object freed before (ca_heap_put).
  *
  * The checks (live map) are a second path, and which path is taken is in the heap's own numbers: with check=off the first
  * comparison leads to the first path and nothing is tested for; with check=on it fails and the second one holds.
@@ -54,12 +54,15 @@ CA_INLINE ca_cache *ca_fast_cache_for(ca_target *target, size_t size)
     return ca_heap_cache(heap, heap->cache_offset[(size + CA_GRANULE - 1) / CA_GRANULE]);
 }
 
-/* The live map's word for an object of the first range. The region's address is in a register, as code that names it in each instruction is slower where it is used several times. */
-CA_INLINE ca_live_word *ca_fast_live(const void *p, ca_granule *g)
+/* The live map's word for an object of the first range, and its place there: from its address, so that nothing has to be kept for it. */
+CA_INLINE ca_live_word *ca_fast_live(const void *p)
 {
-    const ca_region_t *region = CA_ANEW(&ca_region);
-    *g = ((uintptr_t)p - region->base) >> CA_GRANULE_SHIFT;
-    return &region->live[*g >> 6];
+    return (ca_live_word *)(ca_region.live_origin + (uintptr_t)p / (CA_GRANULE * CA_LIVE_GRANULES) * sizeof(ca_live_word));
+}
+
+CA_INLINE uint64_t ca_fast_live_place(const void *p)
+{
+    return (uintptr_t)p / CA_GRANULE;
 }
 
 /* NULL: empty. */
@@ -68,11 +71,8 @@ CA_INLINE void *ca_fast_pop(ca_cache *cache, bool checked)
     void **top = cache->top, *p = *top--; /* to before no_slot, too, but not used then; here and not below: then p need not be moved into the register that it is returned in */
     if (CA_LIKELY(p != NULL)) {
         CA_STORE(&cache->top, top);
-        if (checked) { /* never in a further range: see extent_take */
-            ca_granule g;
-            ca_live_word *w = ca_fast_live(p, &g);
-            ca_live_set_in(w, g);
-        }
+        if (checked) /* never in a further range: see extent_take */
+            ca_live_set_in(ca_fast_live(p), ca_fast_live_place(p));
     }
     return p;
 }
@@ -176,19 +176,13 @@ CA_INLINE bool ca_fast_free(void *p)
         return false;
     ca_target *target = ca_current;
     uint32_t x = ca_fast_tag(g) ^ target->free_tag;
-    if (CA_LIKELY(x < CA_TAG_CACHES)) {
-        ca_heap_put_later(p, ca_heap_of(target), x);
-        return true;
-    }
-    x ^= CA_TAG_CHECKED;
-    if (CA_LIKELY(x < CA_TAG_CACHES)) {
-        ca_live_word *w = ca_fast_live(CA_ANEW(p), &g);
-        if (CA_UNLIKELY(!ca_live_clear_in(w, g)))
+    if (CA_UNLIKELY(x >= CA_TAG_CACHES)) {
+        if (CA_UNLIKELY((int32_t)x >= INT32_MIN + (int32_t)CA_TAG_CACHES) /* nothing, or CA_TAG_CHECKED and less than CA_TAG_CACHES */ || CA_UNLIKELY(!ca_live_clear_in(ca_fast_live(p), ca_fast_live_place(p))))
             return false;
-        ca_heap_put(p, ca_heap_of(target), x);
-        return true;
+        x ^= CA_TAG_CHECKED;
     }
-    return false;
+    ca_heap_put(p, ca_heap_of(target), x);
+    return true;
 }
 
 /* It has freed enough to show that a heap pays: the next malloc sees to it. */

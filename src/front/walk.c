@@ -29,9 +29,9 @@ static bool block_visit(walk *w, const void *p, size_t size, ca_context *owner)
 static bool slab_walk(walk *w, ca_page page, uint32_t class, ca_context *owner)
 {
     const char *start = ca_region_address(page);
-    for (ca_granule first = ca_page_granule(page), g = first; g < first + CA_PAGE / CA_GRANULE; g += 64) {
+    for (ca_granule first = ca_page_granule(page), g = first; g < first + CA_PAGE / CA_GRANULE; g += CA_LIVE_GRANULES) {
         const ca_live_word *word = ca_live_at(g);
-        for (uint64_t bits = CA_LOAD(&word->born) ^ CA_LOAD(&word->died); bits; bits &= bits - 1)
+        for (uint32_t bits = CA_LOAD(&word->born) ^ CA_LOAD(&word->died); bits; bits &= bits - 1)
             if (!block_visit(w, start + (g - first + ca_bit_low(bits)) * CA_GRANULE, ca_classes[class].size, owner))
                 return false;
     }

@@ -37,7 +37,7 @@ static void chunk_load(ca_bump *bump, uint32_t number)
     CA_STORE_RELEASE(&bump->at, ca_chunk_start(c));
     bump->end = bump->at + ca_chunk_bytes(c);
     bump->start = bump->at;
-    bump->words = ca_live_at(ca_page_granule(c->page));
+    bump->words = ca_start_at(ca_page_granule(c->page));
     bump->last = bump->high = bump->floor = NULL;
 }
 
@@ -72,23 +72,23 @@ static bool in_piece(const ca_bump *bump, const void *p)
 }
 
 /* The word that holds the bits of p, and which bit. */
-static ca_live_word *start_word(const ca_bump *bump, const void *p, unsigned *bit)
+static ca_start_word *start_word(const ca_bump *bump, const void *p, unsigned *bit)
 {
     if (in_piece(bump, p)) {
         size_t g = (size_t)((const char *)p - bump->piece) / CA_GRANULE;
         *bit = g % 64;
-        return (ca_live_word *)(uintptr_t)&bump->starts[g / 64];
+        return (ca_start_word *)(uintptr_t)&bump->starts[g / 64];
     }
     ca_granule g = ca_region_granule(p);
     *bit = g % 64;
-    return ca_live_at(g);
+    return ca_start_at(g);
 }
 
 /* In the chunk or piece in use. */
 static void start_set(ca_bump *bump, const char *p)
 {
     size_t g = (size_t)(p - bump->start) / CA_GRANULE;
-    ca_live_word *w = &bump->words[g / 64];
+    ca_start_word *w = &bump->words[g / 64];
     CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << g % 64);
 }
 
@@ -96,7 +96,7 @@ static void start_set(ca_bump *bump, const char *p)
 static void start_unset(ca_bump *bump, const void *p)
 {
     unsigned bit;
-    ca_live_word *w = start_word(bump, p, &bit);
+    ca_start_word *w = start_word(bump, p, &bit);
     CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~(1ULL << bit));
     if (CA_LOAD(&w->died) >> bit & 1) /* other threads may be setting bits beside it */
         __atomic_fetch_and(&w->died, ~(1ULL << bit), __ATOMIC_RELAXED);
@@ -180,7 +180,7 @@ void *ca_bump_alloc(ca_bump *bump, ca_account *account, uint32_t context, size_t
 bool ca_bump_is_live(const ca_bump *bump, const void *p)
 {
     unsigned bit;
-    const ca_live_word *w = start_word(bump, p, &bit);
+    const ca_start_word *w = start_word(bump, p, &bit);
     if (!in_piece(bump, p) && CA_LOAD(&ca_chunk_at(ca_chunk_of(p))->state))
         return false;
     return (uintptr_t)p % CA_GRANULE == 0 && (CA_LOAD(&w->born) & ~CA_LOAD(&w->died)) >> bit & 1;
@@ -255,7 +255,7 @@ bool ca_bump_free(ca_bump *bump, void *p, bool mine)
     if (mine && ca_bump_free_last(bump, p))
         return true;
     unsigned bit;
-    ca_live_word *w = start_word(bump, p, &bit);
+    ca_start_word *w = start_word(bump, p, &bit);
     if (!(CA_LOAD(&w->born) >> bit & 1) || __atomic_fetch_or(&w->died, 1ULL << bit, __ATOMIC_ACQ_REL) >> bit & 1)
         return false;
     __atomic_fetch_add(&bump->freed, 1, __ATOMIC_RELEASE);
@@ -271,7 +271,7 @@ bool ca_bump_free_own(ca_bump *bump, uint32_t context, const void *p)
     if (CA_LOAD(&e->tag) != CA_TAG_BUMP)
         return false;
     const ca_chunk *c = ca_chunk_at(CA_LOAD(&e->number));
-    ca_live_word *w = ca_live_at(g);
+    ca_start_word *w = ca_start_at(g);
     uint64_t bit = 1ULL << g % 64;
     if (CA_LOAD(&c->context) != context || CA_LOAD(&c->state) || !(CA_LOAD(&w->born) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
         return false;
@@ -371,7 +371,7 @@ static uint64_t starts_clear(ca_bump *bump, const char *from, const char *end)
     for (const char *p = from; p && p < end;) {
         unsigned bit;
         size_t size = size_up_to(bump, p, end);
-        const ca_live_word *w = start_word(bump, p, &bit);
+        const ca_start_word *w = start_word(bump, p, &bit);
         freed += w->died >> bit & 1;
         start_unset(bump, p);
         p += size ? size : CA_GRANULE;
@@ -391,7 +391,7 @@ static uint64_t chunk_unload(ca_bump *bump)
     if (next) {
         const ca_chunk *c = ca_chunk_at(next);
         bump->start = ca_chunk_start(c);
-        bump->words = ca_live_at(ca_page_granule(c->page));
+        bump->words = ca_start_at(ca_page_granule(c->page));
         bump->end = bump->start + ca_chunk_bytes(c);
     } else {
         piece_use(bump);

@@ -26,7 +26,7 @@ typedef struct ca_bump {
     char *floor;            /* of the newest mark in this chunk: nothing below it is taken back; NULL: none */
     char *high;             /* where blocks of the chunk in use have ended before a free or a rollback took them back; NULL: no higher than `at` */
     char *start;            /* of the chunk in use, or the piece */
-    ca_live_word *words;    /* its start bits */
+    ca_start_word *words;    /* its start bits */
     char *piece;            /* the first piece, NULL: none yet */
     char *piece_end;        /* blocks in it end here, once it is not in use any more */
     uint32_t used, kept;    /* chunks in use, newest first, the current one among them; chunks that a reset left */
@@ -34,7 +34,7 @@ typedef struct ca_bump {
     uint64_t blocks;        /* handed out; less the two below: live */
     uint64_t freed;         /* by any thread */
     uint64_t own_freed;     /* by the owner, without a locked instruction; less what a rollback took, whoever freed it: only the sum of both means something */
-    ca_live_word starts[CA_PIECE_WORDS]; /* of the piece */
+    ca_start_word starts[CA_PIECE_WORDS]; /* of the piece */
     ca_zone *zone;          /* where chunks come from; NULL: the first, shared with other bumps */
     uint32_t marks;         /* records, newest first */
     uint32_t retreats;      /* see ca_chunk_lower */
@@ -48,7 +48,7 @@ CA_INLINE void *ca_bump_quick(ca_bump *bump, size_t size)
     if (CA_UNLIKELY((size_t)(bump->end - p) < size))
         return NULL;
     size_t g = (size_t)(p - bump->start) / CA_GRANULE;
-    ca_live_word *w = &bump->words[g / 64];
+    ca_start_word *w = &bump->words[g / 64];
     CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << g % 64);
     CA_STORE_RELEASE(&bump->at, p + size);
     bump->last = p;
@@ -62,7 +62,7 @@ CA_INLINE bool ca_bump_free_last(ca_bump *bump, void *p)
     if (CA_UNLIKELY(p != bump->last) || CA_UNLIKELY(!p) || CA_UNLIKELY((char *)p < bump->floor))
         return false;
     size_t g = (size_t)((char *)p - bump->start) / CA_GRANULE;
-    ca_live_word *w = &bump->words[g / 64];
+    ca_start_word *w = &bump->words[g / 64];
     if (CA_UNLIKELY(CA_LOAD(&w->died) >> g % 64 & 1)) /* by another thread */
         return false;
     if (bump->at > bump->high)
@@ -79,7 +79,7 @@ CA_INLINE bool ca_bump_free_quick(ca_bump *bump, void *p)
     size_t offset = (uintptr_t)p - (uintptr_t)bump->start;
     if (CA_UNLIKELY(offset >= (uintptr_t)bump->at - (uintptr_t)bump->start) || CA_UNLIKELY(offset % CA_GRANULE))
         return false;
-    ca_live_word *w = &bump->words[offset / CA_GRANULE / 64];
+    ca_start_word *w = &bump->words[offset / CA_GRANULE / 64];
     uint64_t bit = 1ULL << offset / CA_GRANULE % 64;
     if (CA_UNLIKELY(!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit)) || CA_UNLIKELY(__atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit))
         return false;
@@ -128,7 +128,7 @@ CA_INLINE void ca_bump_restart(ca_bump *bump)
     CA_STORE(&bump->freed, 0);
     CA_STORE(&bump->own_freed, 0);
     CA_STORE(&bump->retreats, 0);
-    bump->starts[0] = bump->starts[1] = (ca_live_word){0, 0};
+    bump->starts[0] = bump->starts[1] = (ca_start_word){0, 0};
 }
 
 /* Frees all. keep: the chunks stay for what comes next; otherwise they go back, but for the piece. */

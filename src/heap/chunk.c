@@ -87,8 +87,7 @@ static ca_node common_take(common_t *common, uint64_t pages)
         common->heap = ca_heap_create_for(NULL, NULL, 0, common->zone);
     ca_node node = common->heap ? ca_pages_take(common->heap, pages, 1) : CA_NODE_NONE;
     if (node)
-        memset(ca_live_at(ca_page_granule((ca_page)common->heap->pages.nodes[node].offset)), 0,
-               (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+        ca_live_reset((ca_page)common->heap->pages.nodes[node].offset, pages);
     return node;
 }
 
@@ -122,7 +121,7 @@ uint32_t ca_chunk_take(ca_zone *zone, ca_account *account, uint32_t context, uin
             goto none;
         c->page = run.page;
         if (!run.fresh)
-            memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+            ca_live_reset(run.page, pages);
     }
     ca_page_entries_set(c->page, pages, CA_TAG_BUMP, number);
     ca_account_settle(account);
@@ -284,7 +283,7 @@ void ca_chunk_each(uint32_t number, void (*fn)(void *start, size_t bytes, void *
 
 void ca_chunk_clear(const ca_chunk *c)
 {
-    ca_live_word *words = ca_live_at(ca_page_granule(c->page));
+    ca_start_word *words = ca_start_at(ca_page_granule(c->page));
     for (size_t i = 0; i < (size_t)c->pages * (CA_PAGE / CA_GRANULE / 64); i++) { /* one by one: who asks for a block's size may look at words behind it */
         CA_STORE(&words[i].born, 0);
         CA_STORE(&words[i].died, 0);
@@ -305,7 +304,7 @@ bool ca_area_of_chunk(uint32_t number, ca_area *a)
     ca_page_entry e = ca_page_entry_read(page);
     if (e.tag != CA_TAG_BUMP || e.number != number)
         return false;
-    *a = (ca_area){.start = page_start(page), .words = ca_live_at(ca_page_granule(page)), .granules = pages * (CA_PAGE / CA_GRANULE)};
+    *a = (ca_area){.start = page_start(page), .words = ca_start_at(ca_page_granule(page)), .granules = pages * (CA_PAGE / CA_GRANULE)};
     return true;
 }
 

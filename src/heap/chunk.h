@@ -28,6 +28,17 @@ typedef struct ca_chunk {
 } ca_chunk;
 _Static_assert(sizeof(ca_chunk) == CA_CHUNK_RECORD, "a chunk is one record");
 
+/* Which of 64 granules are starts of blocks, and which of those were freed. A chunk's lie where the live map has its place, and fill it as that does. */
+typedef struct ca_start_word {
+    uint64_t born, died;
+} ca_start_word;
+_Static_assert(CA_PAGE / CA_GRANULE / 64 * sizeof(ca_start_word) == CA_LIVE_PAGE, "a page's words fill its place in the live map");
+
+CA_INLINE ca_start_word *ca_start_at(ca_granule g)
+{
+    return (ca_start_word *)(void *)ca_region.live + g / 64;
+}
+
 CA_INLINE ca_chunk *ca_chunk_at(uint32_t number)
 {
     return ca_pool_at(&ca_region.chunks, number);
@@ -84,7 +95,7 @@ CA_INLINE void ca_chunk_lower(char **at, char *p, uint32_t *retreats)
 }
 
 /* That, and the start bit of the only one, which is p: `granule` modulo 64. */
-CA_INLINE void ca_chunk_retreat(char **at, char *p, ca_live_word *w, size_t granule, uint32_t *retreats)
+CA_INLINE void ca_chunk_retreat(char **at, char *p, ca_start_word *w, size_t granule, uint32_t *retreats)
 {
     ca_chunk_lower(at, p, retreats);
     CA_STORE_RELEASE(&w->born, CA_LOAD(&w->born) & ~(1ULL << granule % 64));
@@ -96,7 +107,7 @@ CA_INLINE void ca_chunk_retreat(char **at, char *p, ca_live_word *w, size_t gran
 typedef struct ca_area {
     const char *start;
     const char *end;           /* a block that reaches across ends here; outside the area or NULL: there is no such place */
-    const ca_live_word *words;
+    const ca_start_word *words;
     uint32_t granules;
 } ca_area;
 

@@ -15,7 +15,7 @@ typedef struct area {
     uint32_t number; /* of the chunk; 0: the piece */
     uint32_t granules;
     char *start;
-    ca_live_word *words;
+    ca_start_word *words;
 } area;
 
 /* --- areas ------------------------------------------------------------------------------------------------------- */
@@ -23,9 +23,9 @@ typedef struct area {
 CA_INLINE area area_at(const ca_chunked *h, uint32_t number)
 {
     if (!number)
-        return (area){0, CA_LOAD(&h->piece) ? PIECE_GRANULES : 0, CA_LOAD(&h->piece), (ca_live_word *)(uintptr_t)h->words_of_piece};
+        return (area){0, CA_LOAD(&h->piece) ? PIECE_GRANULES : 0, CA_LOAD(&h->piece), (ca_start_word *)(uintptr_t)h->words_of_piece};
     const ca_chunk *c = ca_chunk_at(number);
-    return (area){number, c->pages * (CA_PAGE / CA_GRANULE), ca_chunk_start(c), ca_live_at(ca_page_granule(c->page))};
+    return (area){number, c->pages * (CA_PAGE / CA_GRANULE), ca_chunk_start(c), ca_start_at(ca_page_granule(c->page))};
 }
 
 CA_INLINE area area_of(const ca_chunked *h, const void *p)
@@ -62,7 +62,7 @@ static const char *high_now(const ca_chunked *h, const area *a)
 
 enum which { BOUNDARIES, LIVE, DEAD };
 
-static uint64_t word_load(const ca_live_word *w, enum which which)
+static uint64_t word_load(const ca_start_word *w, enum which which)
 {
     uint64_t born = CA_LOAD_ACQUIRE(&w->born);
     uint64_t died = CA_LOAD_ACQUIRE(&w->died); /* what others did with a block comes before they freed it */
@@ -94,7 +94,7 @@ static uint32_t last_of(const area *a, uint32_t place, enum which which)
 /* A dead block starts there. Died before born, so that it never looks live. */
 static void plant(const area *a, uint32_t place)
 {
-    ca_live_word *w = &a->words[place / 64];
+    ca_start_word *w = &a->words[place / 64];
     uint64_t bit = 1ULL << place % 64;
     if (!(CA_LOAD(&w->died) & bit))
         __atomic_fetch_or(&w->died, bit, __ATOMIC_RELEASE);
@@ -106,7 +106,7 @@ static void clear(const area *a, uint32_t from, uint32_t to)
 {
     for (uint32_t w = from / 64; w * 64 < to; w++) {
         uint64_t mask = (w == from / 64 ? ~0ULL << from % 64 : ~0ULL) & (to - w * 64 < 64 ? (1ULL << (to - w * 64)) - 1 : ~0ULL);
-        ca_live_word *word = &a->words[w];
+        ca_start_word *word = &a->words[w];
         if (CA_LOAD(&word->born) & mask)
             CA_STORE_RELEASE(&word->born, CA_LOAD(&word->born) & ~mask);
         if (CA_LOAD(&word->died) & mask)
@@ -374,7 +374,7 @@ CA_INLINE void run_note(ca_chunked *h, const area *a, uint32_t place)
 CA_INLINE bool free_in(ca_chunked *h, const area *a, const void *p, bool mine)
 {
     uint32_t place = place_of(a, p), number = a->number;
-    ca_live_word *w = &a->words[place / 64];
+    ca_start_word *w = &a->words[place / 64];
     uint64_t bit = 1ULL << place % 64;
     if (!(CA_LOAD(&w->born) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
         return false;
@@ -503,7 +503,7 @@ void ca_chunked_trim(ca_chunked *h, ca_account *account)
 static void piece_restart(ca_chunked *h)
 {
     for (int i = 0; i < CA_PIECE_WORDS; i++)
-        h->words_of_piece[i] = (ca_live_word){0, 0};
+        h->words_of_piece[i] = (ca_start_word){0, 0};
     h->piece_most = 0;
     h->remote = 0;
     CA_STORE(&h->blocks, 0); /* others may be asking whether it is empty */

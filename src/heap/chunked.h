@@ -35,7 +35,7 @@ typedef struct ca_chunked {
     char *at, *end;       /* the run in use; NULL: none */
     char *last;           /* the newest block cut from it, which ends at `at`; NULL: none, or taken back */
     char *start;          /* of the area (chunk or piece) it lies in, or the last one did */
-    ca_live_word *words;  /* that area's */
+    ca_start_word *words;  /* that area's */
     char *piece;          /* the first piece, NULL: none */
     char *piece_high;     /* no block in it was ever higher */
     uint32_t piece_most;  /* granules, as a chunk's state */
@@ -56,7 +56,7 @@ typedef struct ca_chunked {
     uint64_t freed;       /* by other threads */
     uint64_t remote;      /* bits: in areas whose number modulo 64 is the bit's, others have freed since the last search */
     ca_zone *zone;        /* where chunks come from; NULL: the first, shared with other contexts */
-    ca_live_word words_of_piece[CA_PIECE_WORDS];
+    ca_start_word words_of_piece[CA_PIECE_WORDS];
 } ca_chunked;
 
 CA_INLINE size_t ca_chunked_round(const ca_chunked *h, size_t size)
@@ -72,7 +72,7 @@ CA_INLINE void *ca_chunked_quick(ca_chunked *h, size_t size)
     if (CA_UNLIKELY((size_t)(h->end - p) < size))
         return NULL;
     size_t g = (size_t)(p - h->start) / CA_GRANULE;
-    ca_live_word *w = &h->words[g / 64];
+    ca_start_word *w = &h->words[g / 64];
     CA_STORE(&w->born, CA_LOAD(&w->born) | 1ULL << g % 64);
     if (CA_UNLIKELY(CA_LOAD(&w->died) >> g % 64 & 1)) /* others may be setting bits beside it */
         __atomic_fetch_and(&w->died, ~(1ULL << g % 64), __ATOMIC_RELAXED);
@@ -96,7 +96,7 @@ CA_INLINE bool ca_chunked_free_last(ca_chunked *h, const void *p)
     if (CA_UNLIKELY(p != h->last) || CA_UNLIKELY(!p))
         return false;
     size_t g = (size_t)((const char *)p - h->start) / CA_GRANULE;
-    ca_live_word *w = &h->words[g / 64];
+    ca_start_word *w = &h->words[g / 64];
     if (CA_UNLIKELY(CA_LOAD(&w->died) >> g % 64 & 1)) /* by another thread */
         return false;
     ca_chunked_high_raise(h, h->current, h->at);
@@ -115,7 +115,7 @@ CA_INLINE bool ca_chunked_free_quick(ca_chunked *h, const void *p)
     size_t offset = (uintptr_t)p - (uintptr_t)h->start;
     if (offset >= h->area_bytes || offset % CA_GRANULE)
         return false;
-    ca_live_word *w = &h->words[offset / CA_GRANULE / 64];
+    ca_start_word *w = &h->words[offset / CA_GRANULE / 64];
     uint64_t bit = 1ULL << offset / CA_GRANULE % 64;
     if (!(CA_LOAD(&w->born) & ~CA_LOAD(&w->died) & bit) || __atomic_fetch_or(&w->died, bit, __ATOMIC_ACQ_REL) & bit)
         return false;

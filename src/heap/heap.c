@@ -742,7 +742,7 @@ static void extent_empty(ca_heap *heap, ca_page first, uint32_t dead)
         if (ca_tlsf_is_used(tlsf, node)) {
             ca_page page = (ca_page)tlsf->nodes[node].offset, pages = block_drop(heap, &tlsf->nodes[node], dead);
             if (ca_heap_setting.check)
-                memset(ca_live_at(ca_page_granule(page)), 0, (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+                ca_live_reset(page, pages);
             tlsf->marks[node] = ca_region_now();
             node = ca_tlsf_free(tlsf, node);
         }

@@ -1,7 +1,7 @@
 /* A heap: per-class caches over slabs over a TLSF of pages.
  *
  *   malloc(size)                                                free(p)
- *         │                                            freed      waits, without checks, until the next one is freed
+ *         │                                            freed      waits until the next one is freed
  *     caches[class]   loaded magazine: pop                        push
  *         │ empty                                                   │ full
  *       depot         full magazines                              depot, up to a limit
@@ -114,7 +114,7 @@ typedef struct ca_heap {
     uint32_t spare; /* empty magazines */
     ca_cache caches[CA_CLASSES + 1]; /* the last one is empty and full: for `freed` when there is none */
 
-    void *freed;         /* the object that waits, see ca_heap_put_later; NULL: none */
+    void *freed;         /* the object that waits, see ca_heap_put; NULL: none */
     uint32_t freed_x;    /* its class, as the distance of its cache from the first; CA_TAG_CACHES: none */
     uint8_t spare_count; /* empty magazines */
     uint8_t slow_calls;  /* counts down to the next look at the clock */
@@ -192,15 +192,13 @@ void *ca_heap_calloc(ca_heap *heap, size_t size);
 /* `align`: a power of two. */
 void *ca_heap_memalign(ca_heap *heap, size_t align, size_t size);
 
-/* An object of the heap's own small class, already not live: into its cache. x: class << CA_TAG_CLASS_SHIFT. */
-CA_INLINE void ca_heap_put(void *p, ca_heap *heap, uint32_t x);
-/* The same, but p waits in the heap until the next one is put, and the one that waited goes into its cache now.
+/* An object of the heap's own small class, already not live. x: class << CA_TAG_CLASS_SHIFT. It waits in the heap until the next one is put, and the one that waited goes into its cache now.
  *
  * So the addresses of all stores are known before the entry of p's page is. Otherwise the processor, once it has seen malloc take what was just freed, holds malloc's loads of every
- * class's cache back until it knows where free has stored. Without checks: pairs of changing sizes take two thirds of the time, random replacement nine tenths, pairs of one size
- * a tenth more. With checks these lose as much, and there is less to be had, as the live map has its own such stores. */
-CA_INLINE void ca_heap_put_later(void *p, ca_heap *heap, uint32_t x);
-/* For both, into a cache that is full. p NULL: nothing. */
+ * class's cache back until it knows where free has stored. Pairs of changing sizes take two thirds (with checks three quarters) of the time, random replacement nine tenths, pairs of one
+ * size a tenth more. */
+CA_INLINE void ca_heap_put(void *p, ca_heap *heap, uint32_t x);
+/* Into a cache that is full. p NULL: nothing. */
 void ca_heap_put_full(void *p, ca_heap *heap, ca_cache *cache);
 
 /* What lies in caches is nobody's: only the magazines stay. */
@@ -304,18 +302,6 @@ CA_INLINE ca_cache *ca_heap_cache(ca_heap *heap, size_t offset)
 }
 
 CA_INLINE void ca_heap_put(void *p, ca_heap *heap, uint32_t x)
-{
-    ca_cache *cache = ca_heap_cache(heap, x);
-    void **top = cache->top;
-    if (CA_UNLIKELY(top == cache->limit)) {
-        ca_heap_put_full(p, heap, cache);
-        return;
-    }
-    top[1] = p;
-    CA_STORE(&cache->top, top + 1);
-}
-
-CA_INLINE void ca_heap_put_later(void *p, ca_heap *heap, uint32_t x)
 {
     void *before = heap->freed;
     ca_cache *cache = ca_heap_cache(heap, heap->freed_x);

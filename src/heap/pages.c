@@ -27,7 +27,7 @@ CA_INLINE ca_run run_take(ca_heap *heap, uint64_t least, uint64_t most)
     else
         ca_account_settle(heap->account);
     if (run.pages && CA_UNLIKELY(CA_LOAD(&ca_heap_dropped_any)) && !run.fresh)
-        memset(ca_live_at(ca_page_granule(run.page)), 0, (size_t)run.pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word));
+        ca_live_reset(run.page, run.pages);
     return run;
 }
 

@@ -44,7 +44,7 @@ typedef struct saved_pages {
 
 static size_t live_bytes(ca_page pages)
 {
-    return (size_t)pages * (CA_PAGE / CA_GRANULE / 64) * sizeof(ca_live_word);
+    return (size_t)pages * CA_LIVE_PAGE;
 }
 
 /* --- a stream ---------------------------------------------------------------------------------------------------------- */

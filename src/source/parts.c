@@ -9,7 +9,6 @@ enum {
     PARTS = 1024,                     /* at most */
     COMMIT_LEAST = 256,               /* pages: 1 MiB */
     COMMIT_MOST = 16384,              /* pages: 64 MiB */
-    LIVE_BYTES = CA_PAGE / CA_GRANULE / 64 * sizeof(ca_live_word), /* of the live map for a page */
     SKEW = 37 * CA_PAGE,              /* see array_bytes */
     GUARD = 16 * CA_PAGE,
     ARRAY_STEP = 16 * CA_PAGE,        /* an array grows by this at least */
@@ -118,7 +117,7 @@ static layout layout_for(uint64_t pages, uint64_t used)
     l.entries = l.marks + l.marks_bytes;
     l.records = l.entries + array_bytes(pages * sizeof(ca_page_entry));
     l.live = l.records + l.records_bytes;
-    l.all = l.live + array_bytes(pages * LIVE_BYTES) + GUARD;
+    l.all = l.live + array_bytes(pages * CA_LIVE_PAGE) + GUARD;
     return l;
 }
 
@@ -136,7 +135,7 @@ static void windows_init(ca_part *p, ca_page first, ca_page pages)
     size_t end = first + (size_t)pages;
     p->entries = window_at(ca_region.entries + first, ca_region.entries + end);
     p->runs = window_at(ca_region.runs + first / CA_CHUNK, ca_region.runs + end / CA_CHUNK);
-    p->live = window_at((char *)ca_region.live + (size_t)first * LIVE_BYTES, (char *)ca_region.live + end * LIVE_BYTES);
+    p->live = window_at((char *)ca_region.live + (size_t)first * CA_LIVE_PAGE, (char *)ca_region.live + end * CA_LIVE_PAGE);
 }
 
 /* The arrays are sparse by nature: a huge page in them is almost all waste. The kernel is told before a window is large enough for one, so that small processes need not. */
@@ -203,6 +202,7 @@ bool ca_parts_init(ca_zone *zone, uint64_t pages, uint64_t used, uint64_t first)
     ca_region.first_runs = (ca_run_record *)(void *)(at + l.live - FIRST_RUNS);
     CA_STORE(&ca_region.live->born, 0); /* malloc reads it first, and a page that is first read faults twice */
     ca_region.base = ca_round_up((uintptr_t)(at + l.all), CA_BASE_ALIGN);
+    ca_region.live_origin = (uintptr_t)ca_region.live - ca_region.base / CA_PAGE * CA_LIVE_PAGE;
     ca_region.granules = 0;
     table.first = (ca_part){.base = ca_region.base, .pages = (ca_page)first, .zone = zone};
     windows_init(&table.first, 0, (ca_page)first);
@@ -221,7 +221,7 @@ static bool part_commit_to(ca_part *p, ca_page to)
     const ca_source *source = ca_zone_source(p->zone);
     size_t pages = p->first + (size_t)to;
     if (!window_to(&p->entries, ca_region.entries + pages) || (pages / CA_CHUNK > CA_FIRST_CHUNKS && !window_to(&p->runs, ca_region.runs + pages / CA_CHUNK)) ||
-        !window_to(&p->live, (char *)ca_region.live + pages * LIVE_BYTES) ||
+        !window_to(&p->live, (char *)ca_region.live + pages * CA_LIVE_PAGE) ||
         (source->commit && !source->commit(source, (void *)(p->base + (uintptr_t)p->committed * CA_PAGE), (size_t)(to - p->committed) * CA_PAGE)))
         return false;
     CA_STORE(&p->committed, to);
@@ -489,7 +489,7 @@ void ca_part_drop(ca_part *p)
         window_clear(&p->live);
         (void)ca_tlsf_free(&table.numbers, p->numbers);
     } else { /* neighbours have parts of its windows' pages.  Its numbers may be another inner part's next, and be taken for fresh */
-        memset((char *)ca_region.live + (size_t)p->first * LIVE_BYTES, 0, (size_t)p->touched * LIVE_BYTES);
+        memset((char *)ca_region.live + (size_t)p->first * CA_LIVE_PAGE, 0, (size_t)p->touched * CA_LIVE_PAGE);
     }
     CA_STORE(&p->pages, 0);
     ca_lock_drop(&table.lock);

@@ -28,10 +28,11 @@ typedef struct ca_page_entry {
     uint32_t number; /* slab pages: the slab; the first page of a large block: its TLSF node */
 } CA_ALIGNED(8) ca_page_entry;
 
-/* 64 granules' worth of the live map, see heap/live.h. */
+/* Of the live map: CA_LIVE_GRANULES granules' worth, see heap/live.h. */
 typedef struct ca_live_word {
-    uint64_t born, died;
+    uint32_t born, died;
 } ca_live_word;
+enum { CA_LIVE_GRANULES = 32, CA_LIVE_PAGE = CA_PAGE / CA_GRANULE / CA_LIVE_GRANULES * sizeof(ca_live_word) /* bytes for a page */ };
 
 /* A run in use. Chunks' numbers plus 1 link the runs of one owner; 0 ends. */
 typedef struct ca_run_record {
@@ -61,7 +62,8 @@ typedef struct ca_region_t {
     uintptr_t base;         /* address of page 0 */
     ca_granule granules;    /* of the first range, as far as it is committed: it grows */
     ca_page_entry *entries; /* one a page */
-    ca_live_word *live;     /* one for 64 granules: which are the start of a live object */
+    ca_live_word *live;     /* which granules are the start of a live object */
+    uintptr_t live_origin;  /* where the live word of address 0 would be: for addresses of the first range */
     const ca_source *source;
     ca_pool nodes;     /* records of CA_NODE_BATCH TLSF nodes each */
     ca_pool slabs, magazines, heaps, outboxes, contexts, chunks, zones;

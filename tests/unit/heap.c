@@ -310,7 +310,7 @@ static void a_class_fills_its_room(void **state)
             batch(heap, c->size, (c->depot + 2U) * c->capacity + 200U);
             uint32_t room = (uint32_t)c->room << heap->habits[class].level, magazines = room < c->capacity ? 0 : room / c->capacity - 1;
             assert_int_equal(heap->class_bins[class].depot_count, magazines < c->depot ? magazines : c->depot);
-            assert_true(cached(heap, c->size) <= room);
+            assert_true(cached(heap, c->size) <= room + 1U); /* one waits */
         }
     }
     assert_gone(heap);
@@ -460,10 +460,10 @@ static void a_slab_emptied_late_goes_with_a_flush_or_a_drop(void **state)
     for (int drop = 0; drop < 2; drop++) {
         unsigned next;
         ca_heap *heap = heap_with_emptied(&next);
-        uint64_t held = usage_of(heap).slab_bytes, count = cached(heap, 64);
-        for (uint64_t i = 0; i < count; i++) /* nothing is cached: no slab would be looked at */
+        uint64_t held = usage_of(heap).slab_bytes, count = cached(heap, 64) - 1;
+        for (uint64_t i = 0; i < count; i++) /* nothing is cached but what waits, which is in another slab: this one would not be looked at */
             assert_non_null(left[LEFT_FROM + i] = ca_heap_malloc(heap, 64));
-        assert_true(heap->emptied != 0 && cached(heap, 64) == 0);
+        assert_true(heap->emptied != 0 && cached(heap, 64) == 1);
         if (drop) {
             ca_heap_drop(heap, DEAD, false);
             assert_int_equal(heap->emptied, 0);
@@ -483,7 +483,7 @@ static void a_large_class_keeps_one_at_first(void **state)
     (void)state;
     ca_heap *heap = heap_new();
     batch(heap, 32768, 10);
-    assert_int_equal(cached(heap, 32768), 1);
+    assert_int_equal(cached(heap, 32768), 2); /* and one waits */
     assert_gone(heap);
 }
 
@@ -590,7 +590,7 @@ static size_t random_size(uint64_t *seed)
 static void random_operations(void **state)
 {
     static block blocks[BLOCKS];
-    face_later = *state != NULL;
+    (void)state;
     ca_heap *heap = heap_new();
     uint64_t seed = 0x9E3779B97F4A7C15ULL;
     for (int i = 0; i < OPERATIONS; i++) {
@@ -627,7 +627,6 @@ static void random_operations(void **state)
             blocks[i].p = NULL;
         }
     assert_gone(heap);
-    face_later = false;
 }
 
 /* Memory is used up, but for one object that was freed. */
@@ -637,7 +636,6 @@ static void an_object_that_waits_is_had_when_there_is_no_other(void **state)
     ca_account account = {.hard = 100000, .parent = &ca_account_process};
     ca_heap *heap = ca_heap_create_for(NULL, &account, 0, NULL);
     void *p, *last = NULL;
-    face_later = true;
     while ((p = ca_heap_malloc(heap, 3000)) != NULL)
         last = p;
     assert_non_null(last);
@@ -647,7 +645,6 @@ static void an_object_that_waits_is_had_when_there_is_no_other(void **state)
         assert_null(ca_heap_malloc(heap, 3000));
         assert_true(face_is_valid(heap));
     }
-    face_later = false;
     ca_heap_drop(heap, DEAD, false);
     ca_heap_retire(heap);
 }
@@ -656,7 +653,6 @@ static void an_object_that_waits_is_free_and_is_not_lost(void **state)
 {
     (void)state;
     ca_heap *heap = heap_new();
-    face_later = true;
     void *a = ca_heap_malloc(heap, 100), *b = ca_heap_malloc(heap, 3000);
     assert_true(face_free(heap, a) && heap->freed == a && heap->busy_classes >> CA_CLASSES == 0);
     assert_true(face_is_valid(heap) && usage_of(heap).small_count == 1 && usage_of(heap).cached_bytes >= 100);
@@ -674,7 +670,6 @@ static void an_object_that_waits_is_free_and_is_not_lost(void **state)
     a = ca_heap_malloc(heap, 100);
     assert_true(face_free(heap, a) && face_free(heap, ca_heap_malloc(heap, 200))); /* what waited before the drop comes into no cache */
     assert_true(face_is_valid(heap));
-    face_later = false;
     assert_gone(heap);
 }
 
@@ -754,7 +749,6 @@ int main(void)
         cmocka_unit_test(an_object_that_waits_is_had_when_there_is_no_other),
         cmocka_unit_test(an_object_that_waits_is_free_and_is_not_lost),
         cmocka_unit_test(random_operations),
-        cmocka_unit_test_prestate(random_operations, &face_later),
         cmocka_unit_test(the_audit_sees_what_is_broken),
         cmocka_unit_test(a_trim_of_all_gives_the_region_everything),
     };

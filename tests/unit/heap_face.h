@@ -27,9 +27,6 @@ static inline bool face_is_live(const void *p)
     return ca_live_test(ca_region_granule(p));
 }
 
-/* Frees as without checks: an object waits until the next one is freed. */
-static bool face_later;
-
 /* By the owner of the block, or by another heap's thread. `heap`: the caller's. Whether the block was live. */
 static inline bool face_free(ca_heap *heap, void *p)
 {
@@ -46,8 +43,6 @@ static inline bool face_free(ca_heap *heap, void *p)
         return false;
     if ((tag & CA_TAG_CLASS_MASK) == CA_TAG_LARGE)
         ca_large_free(heap, face_page(p));
-    else if (face_later)
-        ca_heap_put_later(p, heap, tag ^ heap->tag);
     else
         ca_heap_put(p, heap, tag ^ heap->tag);
     return true;

@@ -47,7 +47,7 @@ static void a_second_clear_is_seen_and_changes_nothing(void **state)
 
 static void *clearer(void *wins)
 {
-    for (ca_granule g = start; g < start + GRANULES; g += 64)
+    for (ca_granule g = start; g < start + GRANULES; g += CA_LIVE_GRANULES)
         *(unsigned *)wins += ca_live_clear_shared(g);
     return NULL;
 }
@@ -58,12 +58,12 @@ static void of_two_clears_at_once_one_wins(void **state)
     for (int round = 0; round < 20; round++) {
         pthread_t other;
         unsigned wins[2] = {0, 0};
-        for (ca_granule g = start; g < start + GRANULES; g += 64) /* only one bit a word, that both go for */
+        for (ca_granule g = start; g < start + GRANULES; g += CA_LIVE_GRANULES) /* only one bit a word, that both go for */
             ca_live_set(g);
         assert_int_equal(pthread_create(&other, NULL, clearer, &wins[0]), 0);
         clearer(&wins[1]);
         assert_int_equal(pthread_join(other, NULL), 0);
-        assert_int_equal(wins[0] + wins[1], GRANULES / 64);
+        assert_int_equal(wins[0] + wins[1], GRANULES / CA_LIVE_GRANULES);
     }
 }
 

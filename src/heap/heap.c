@@ -264,10 +264,7 @@ CA_NOINLINE static void slab_release(ca_heap *heap, ca_bin *bin, uint32_t number
     ca_slab *slab = ca_slab_at(number);
     partial_remove(bin, slab);
     slab_unlink(heap, slab);
-    /* The number stays: it says that something was here once, see heap/verdict.c. */
-    const ca_page_entry *end = &ca_region.entries[slab->page + slab->pages];
-    for (ca_page_entry *entry = &ca_region.entries[slab->page]; entry != end; entry++)
-        CA_STORE(&entry->tag, 0);
+    ca_page_entries_set(slab->page, slab->pages, 0, number); /* the number stays: it says that something was here once, see heap/verdict.c */
     CA_STORE(&bin->pages, bin->pages - slab->pages);
     ca_node node = slab->node;
     slab_record_give(heap, number);
@@ -413,12 +410,13 @@ CA_INLINE unsigned side_step(ca_heap *heap, uint32_t work)
 static uint32_t bin_take(ca_heap *heap, unsigned class, void **to, uint32_t wanted)
 {
     ca_bin *bin = &heap->class_bins[class];
-    bool create = !bin->partial, held = heap->held != CA_NODE_NONE;
+    bool create = !bin->partial;
+    ca_node held = heap->held;
     if (heap->emptied == bin->partial) /* what is taken from is not given back */
         heap->emptied = 0;
     if (create && !slab_create(heap, class))
         return 0;
-    uint32_t taken = 0, work = create ? held ? 1 : CREATE_WORK : refill_work[side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
+    uint32_t taken = 0, work = create ? held != heap->held ? 1 : CREATE_WORK : refill_work[side_step(heap, IDLE_FEW)]; /* the step is not of this class, which is in use and has no depot */
     while (taken < wanted && (work >= CA_SLAB_TAKE_WORK || !taken) && bin->partial) {
         ca_slab *slab = ca_slab_at(bin->partial);
         taken += ca_slab_take(slab, to - taken, wanted - taken, &work);

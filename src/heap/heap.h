@@ -230,11 +230,14 @@ ca_node ca_pages_take_more(ca_heap *heap, uint64_t pages, uint64_t align);
 /* At most `most` pages, but no less than `least`: of what the heap has, before it takes a new extent. *pages: how many. */
 ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages);
 void ca_pages_give(ca_heap *heap, ca_node node);
-/* The same, but the next request for as many pages finds the block as it is (ca_pages_take_held).  It is given before anything else is done with the heap's pages, and at once
- * where its extent would go back to the region: so the heap never has more than without. pre: none is held */
+/* The same, but the next request for as many pages finds the block as it is (ca_pages_take_held).  It is given before anything else is done with the heap's pages, but for requests that it would not
+ * serve, and at once where its extent would go back to the region: so the heap never has more than without. pre: none is held */
 CA_INLINE void ca_pages_hold(ca_heap *heap, ca_node node);
 CA_INLINE ca_node ca_pages_take_held(ca_heap *heap, uint64_t pages);
-void ca_pages_let_go(ca_heap *heap); /* pre: held */
+/* pre: held */
+void ca_pages_let_go(ca_heap *heap);
+/* The same where it might serve a request for so many pages: if not, it would be merged for nothing, and before an extent is taken, which is enough work. */
+void ca_pages_let_go_for(ca_heap *heap, uint64_t pages);
 void ca_pages_trim(ca_heap *heap);
 /* Just one extent, a small one. */
 bool ca_pages_are_few(const ca_heap *heap);
@@ -262,7 +265,7 @@ enum { CA_SPARE_NODES = 4 }; /* that there are before pages are taken: a take us
 CA_INLINE ca_node ca_pages_take(ca_heap *heap, uint64_t pages, uint64_t align)
 {
     if (heap->held)
-        ca_pages_let_go(heap);
+        ca_pages_let_go_for(heap, pages);
     ca_node node = CA_LIKELY(heap->pages.spare >= CA_SPARE_NODES) ? ca_tlsf_alloc(&heap->pages, pages, align) : CA_NODE_NONE;
     return CA_LIKELY(node) ? node : ca_pages_take_more(heap, pages, align);
 }

@@ -83,14 +83,7 @@ void *ca_huge_alloc(ca_context *context, size_t size, size_t align)
     return huge_alloc(context, CA_LOAD(ca_context_zone(context)), ca_size_max(ca_pages_for(size), 1), ca_size_max(align >> CA_PAGE_SHIFT, 1), &zero);
 }
 
-/* What every large request does on the way: what others freed comes home, and now and then there is a look at the clock; but not in a call that took an extent, which costs as much. */
-
-CA_INLINE void inbox_look(ca_heap *heap)
-{
-    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
-        (void)ca_remote_drain(heap);
-}
-
+/* As every slow call: now and then a look at the clock; but not in a call that took an extent, which costs as much. */
 CA_INLINE void clock_look(ca_heap *heap, ca_page extents_before)
 {
     if (CA_LIKELY(heap->extent_pages == extents_before) && CA_UNLIKELY(heap->slow_calls-- == 0))
@@ -119,7 +112,7 @@ CA_NOINLINE static void *heap_huge_alloc(ca_heap *heap, uint64_t pages, uint64_t
 void *ca_large_malloc(ca_heap *heap, size_t size)
 {
     uint64_t pages = ca_pages_for(size);
-    inbox_look(heap);
+    (void)ca_remote_drain(heap);
     if (CA_UNLIKELY(pages >= CA_HUGE_PAGES))
         return heap_huge_alloc(heap, pages, 1, &(size_t){0});
     ca_page extents = heap->extent_pages;
@@ -133,7 +126,7 @@ void *ca_large_malloc(ca_heap *heap, size_t size)
 void *ca_large_alloc(ca_heap *heap, size_t size, size_t align, size_t *zero)
 {
     uint64_t pages = ca_size_max(ca_pages_for(size), 1), align_pages = ca_size_max(align >> CA_PAGE_SHIFT, 1);
-    inbox_look(heap);
+    (void)ca_remote_drain(heap);
     if (ca_large_is_huge(size, align))
         return heap_huge_alloc(heap, pages, align_pages, zero);
     ca_page extents = heap->extent_pages;

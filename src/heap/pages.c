@@ -94,7 +94,7 @@ static bool nodes_feed(ca_heap *heap)
 ca_node ca_pages_take_some(ca_heap *heap, uint64_t least, uint64_t most, uint64_t *pages)
 {
     if (heap->held)
-        ca_pages_let_go(heap);
+        ca_pages_let_go_for(heap, least);
     if (!nodes_feed(heap))
         return CA_NODE_NONE;
     ca_node node = CA_NODE_NONE;
@@ -143,6 +143,19 @@ void ca_pages_let_go(ca_heap *heap)
     ca_node node = heap->held;
     heap->held = CA_NODE_NONE;
     block_give(heap, node);
+}
+
+/* 0: no block, or used. */
+static uint64_t free_size(const ca_tlsf *tlsf, ca_node node)
+{
+    return node && !ca_tlsf_is_used(tlsf, node) ? tlsf->nodes[node].size : 0;
+}
+
+void ca_pages_let_go_for(ca_heap *heap, uint64_t pages)
+{
+    const ca_tlsf_node *n = &heap->pages.nodes[heap->held];
+    if (n->size + free_size(&heap->pages, n->prev) + free_size(&heap->pages, n->next) >= pages)
+        ca_pages_let_go(heap);
 }
 
 void ca_pages_give(ca_heap *heap, ca_node node)

@@ -68,7 +68,7 @@ static bool inbox_drain(ca_heap *heap, bool keep)
     return any;
 }
 
-bool ca_remote_drain(ca_heap *heap)
+bool ca_remote_drain_inbox(ca_heap *heap)
 {
     return inbox_drain(heap, true);
 }

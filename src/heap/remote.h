@@ -54,7 +54,11 @@ CA_EXTERN uint64_t ca_remote_lost; /* blocks that could not be sent for want of 
 /* Sends all that is waiting. */
 void ca_remote_flush(ca_heap *home);
 /* The owner takes in what others sent. Whether there was anything. */
-bool ca_remote_drain(ca_heap *heap);
+bool ca_remote_drain_inbox(ca_heap *heap);
+CA_INLINE bool ca_remote_drain(ca_heap *heap)
+{
+    return CA_UNLIKELY(CA_LOAD(&heap->inbox)) && ca_remote_drain_inbox(heap);
+}
 
 /* The owner's thread ends. */
 void ca_heap_abandon(ca_heap *heap);

@@ -208,9 +208,15 @@ typedef union ca_page_word {
 CA_INLINE void ca_page_entries_set(ca_page first, ca_page pages, uint32_t tag, uint32_t number)
 {
     const ca_page_word word = {.entry = {tag, number}};
-    ca_page_entry *entry = &ca_region.entries[first];
-    for (const ca_page_entry *end = entry + pages; entry < end; entry++)
-        __atomic_store_n((uint64_t *)(void *)entry, word.both, __ATOMIC_RELEASE);
+    uint64_t *entry = (uint64_t *)(void *)&ca_region.entries[first], *end = entry + pages;
+    for (; end - entry >= 4; entry += 4) { /* four at a time: a new slab of 16 pages is a part of malloc's worst case */
+        __atomic_store_n(&entry[0], word.both, __ATOMIC_RELEASE);
+        __atomic_store_n(&entry[1], word.both, __ATOMIC_RELEASE);
+        __atomic_store_n(&entry[2], word.both, __ATOMIC_RELEASE);
+        __atomic_store_n(&entry[3], word.both, __ATOMIC_RELEASE);
+    }
+    for (; entry < end; entry++)
+        __atomic_store_n(entry, word.both, __ATOMIC_RELEASE);
 }
 
 CA_INLINE void ca_page_entry_set(ca_page page, uint32_t tag, uint32_t number)

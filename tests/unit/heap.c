@@ -162,9 +162,11 @@ static void what_is_held_is_merged_before_pages_are_looked_for(void **state)
     (void)state;
     enum { THIRD = 16 * CA_PAGE };
     ca_heap *heap = heap_new();
-    char *all = ca_heap_malloc(heap, 3 * THIRD);
-    assert_non_null(all);
-    assert_true(face_free(heap, all));
+    char *all = ca_heap_malloc(heap, 4 * THIRD); /* in one extent, with a block behind the thirds */
+    assert_true(all && face_free(heap, all));
+    assert_ptr_equal(ca_heap_malloc(heap, 3 * THIRD), all);
+    char *behind = ca_heap_malloc(heap, THIRD);
+    assert_true(behind == all + 3 * THIRD && face_free(heap, all));
     uint64_t extents = usage_of(heap).extent_bytes;
     for (unsigned last = 0; last < 3; last++) {
         char *p[3];
@@ -179,8 +181,30 @@ static void what_is_held_is_merged_before_pages_are_looked_for(void **state)
     char *p = ca_heap_malloc(heap, THIRD), *q = ca_heap_malloc(heap, THIRD); /* growing in place finds it, too */
     assert_true(p == all && q == all + THIRD && face_free(heap, q) && heap->held);
     assert_true(ca_large_resize(heap, face_page(p), 2 * THIRD) && !heap->held && face_is_valid(heap));
-    assert_true(face_free(heap, p));
+    assert_true(face_free(heap, p) && face_free(heap, behind));
     assert_gone(heap);
+}
+
+/* Nor is it merged for a request that would not find room there. */
+static void what_is_held_stays_where_it_would_not_do(void **state)
+{
+    (void)state;
+    enum { THIRD = 16 * CA_PAGE, MUCH = (CA_HUGE_PAGES - 1) * CA_PAGE };
+    for (unsigned free_beside = 0; free_beside < 2; free_beside++) {
+        ca_heap *heap = heap_new();
+        char *p[3], *all = ca_heap_malloc(heap, 3 * THIRD);
+        assert_true(all && face_free(heap, all));
+        for (unsigned i = 0; i < 3; i++)
+            assert_ptr_equal(p[i] = ca_heap_malloc(heap, THIRD), all + i * THIRD);
+        assert_true(!free_beside || face_free(heap, p[2]));
+        assert_true(face_free(heap, p[1]) && heap->held);
+        char *more = ca_heap_malloc(heap, MUCH);
+        assert_true(more && heap->held && face_is_valid(heap));
+        assert_ptr_equal(ca_heap_malloc(heap, THIRD), p[1]);
+        assert_true(face_free(heap, p[0]) && face_free(heap, p[1]) && face_free(heap, more));
+        assert_true(free_beside || face_free(heap, p[2]));
+        assert_gone(heap);
+    }
 }
 
 /* An empty extent that the heap does not need goes at once, as if nothing was ever held. */
@@ -732,6 +756,7 @@ int main(void)
         cmocka_unit_test(large_blocks_are_resized_in_place),
         cmocka_unit_test(a_large_block_comes_back_to_who_asks_for_as_much),
         cmocka_unit_test(what_is_held_is_merged_before_pages_are_looked_for),
+        cmocka_unit_test(what_is_held_stays_where_it_would_not_do),
         cmocka_unit_test(an_extent_does_not_stay_for_the_block_freed_last),
         cmocka_unit_test(huge_blocks_are_the_regions),
         cmocka_unit_test(a_class_keeps_what_its_use_has_shown_to_pay),

@@ -112,7 +112,7 @@ static void block_free(ca_heap *heap, void *p)
         if (ca_heap_setting.check)
             FUZZ_CHECK(ca_live_clear(g), "%p", p);
         if ((tag ^ heap->tag) < CA_TAG_CACHES)
-            (ca_heap_setting.check ? ca_heap_put : ca_heap_put_later)(p, heap, tag ^ heap->tag);
+            ca_heap_put(p, heap, tag ^ heap->tag);
         else
             ca_large_free(heap, page);
     } else if (!heap || !ca_remote_free_quick(heap, tag, g, p)) {

@@ -68,7 +68,8 @@ FUNCTION char *__strdup(const char *s)
 
 FUNCTION char *strndup(const char *s, size_t most)
 {
-    size_t length = strnlen(s, most);
+    const char *end = memchr(s, 0, most);
+    size_t length = end ? (size_t)(end - s) : most;
     char *p = malloc(length + 1);
     if (!p)
         return NULL;
@@ -83,7 +84,10 @@ FUNCTION char *__strndup(const char *s, size_t most)
 
 FUNCTION wchar_t *wcsdup(const wchar_t *s)
 {
-    return copy(s, (wcslen(s) + 1) * sizeof *s);
+    size_t length = 0;
+    while (s[length])
+        length++;
+    return copy(s, (length + 1) * sizeof *s);
 }
 
 /* --- the C library's answers, moved into the context --------------------------------------------------------------- */

@@ -204,7 +204,7 @@ API int ctxalloc_numa_report(int fd)
     memset(&c, 0, sizeof c);
     unsigned all = ctxalloc_numa_nodes();
     ca_numa_policy memory = {CA_NUMA_INTERLEAVE, ca_numa.memory};
-    const char *list = strchr(ca_numa_policy_format(nodes, sizeof nodes, &memory), ':') + 1;
+    const char *list = ca_numa_policy_format(nodes, sizeof nodes, &memory) + sizeof "interleave:" - 1;
     ca_print(fd, "ctxalloc: NUMA: memory of %u node%s (%s), policy %s%s, %z calls refused\n", all, all == 1 ? "" : "s", list,
              ca_numa_policy_format(text, sizeof text, &ca_numa.process), ca_numa.told ? " (the kernel was told another)" : "", (size_t)CA_LOAD(&ca_numa.refused));
     if (!ca_process_start())

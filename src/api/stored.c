@@ -99,7 +99,7 @@ API ctxalloc_context *ctxalloc_open_shared(const char *name, const ctxalloc_file
         return heap_open(&s, o);
     }
     size_t length = strlen(name);
-    if (length < 2 || length > SHM_NAME_MOST || name[0] != '/' || strchr(name + 1, '/') || name[1] == '.')
+    if (length < 2 || length > SHM_NAME_MOST || name[0] != '/' || memchr(name + 1, '/', length - 1) || name[1] == '.')
         return fail(EINVAL);
     memcpy(path, folder, sizeof folder - 1);
     memcpy(path + sizeof folder - 1, name, length + 1);

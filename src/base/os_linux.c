@@ -293,7 +293,7 @@ void ca_os_close(int fd)
 
 int ca_os_process(void)
 {
-    return (int)getpid();
+    return (int)syscall(SYS_getpid);
 }
 
 size_t ca_os_address_space_limit(void)

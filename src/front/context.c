@@ -154,8 +154,7 @@ static void *heap_alloc(ca_heap *heap, size_t size, size_t align)
 /* A heap of the context that the caller has for itself. */
 static void *owned_alloc(ca_context *owner, ca_heap *heap, size_t size, size_t align)
 {
-    if (CA_LOAD(&heap->inbox))
-        (void)ca_remote_drain(heap);
+    (void)ca_remote_drain(heap);
     void *p = heap_alloc(heap, size, align);
     if (CA_UNLIKELY(!p)) { /* what this thread freed comes home, what lies in caches goes back */
         flush_home();
@@ -592,6 +591,8 @@ static void context_end(ca_context *c, bool with_parent)
         if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT && !c->stored)
             ca_report_escapes(c);
     }
+    if (CA_UNLIKELY(ca_heap_setting.full)) /* again: callbacks may have freed */
+        ca_front_exhume();
     if (CA_UNLIKELY(c->saves != NULL))
         ca_save_drop_all(c);
     bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
@@ -742,6 +743,8 @@ int ca_context_reset(ca_context *c)
     children_end(c);
     if (c->callbacks)
         callbacks_call(c, CA_ON_RESET);
+    if (CA_UNLIKELY(ca_heap_setting.full)) /* again: callbacks may have freed */
+        ca_front_exhume();
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
     if (c->heap && c->engine)

@@ -410,6 +410,7 @@ static void full_release(void *p)
     block b = {.g = ca_region_granule(p)};
     b.tag = CA_LOAD(&ca_region.entries[ca_granule_page(b.g)].tag);
     block_free(&b, p, "free");
+    ca_full_given();
 }
 
 void ca_front_exhume(void)
@@ -417,6 +418,7 @@ void ca_front_exhume(void)
     void *p;
     while ((p = ca_full_exhume()) != NULL)
         full_release(p);
+    ca_full_settle();
 }
 
 /* Not of the region: of a stored heap, or foreign. */
@@ -448,7 +450,11 @@ CA_COLD static enum ca_found full_free(void *p, size_t size, const char *functio
     }
     if (!ca_live_clear_shared(b.g))
         ca_verdict(function, p, b.g);
-    void *other = b.tag == CA_TAG_HUGE ? p : ca_full_bury(p, usable); /* a huge block's pages go at once: who writes there faults, or finds zeros */
+    if (b.tag == CA_TAG_HUGE) { /* its pages go at once: who writes there faults, or finds zeros */
+        block_free(&b, p, function);
+        return CA_OURS;
+    }
+    void *other = ca_full_bury(p, usable);
     if (other)
         full_release(other);
     return CA_OURS;

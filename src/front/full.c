@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/lock.h"
+#include "base/os.h"
 #include "base/print.h"
 #include "front/stack.h"
 #include "heap/verdict.h"
@@ -14,6 +15,7 @@ _Static_assert(CA_STACKS <= 1 << (64 - SIZE_BITS), "a trailer holds a size and t
 static struct {
     ca_lock lock;
     uint32_t next, count;
+    uint32_t out; /* taken out, and not given back yet */
     struct {
         void *p;
         size_t usable;
@@ -102,6 +104,7 @@ void *ca_full_bury(void *p, size_t usable)
     if (quarantine.count == QUARANTINE) {
         other = quarantine.grave[i].p;
         bytes = quarantine.grave[i].usable;
+        __atomic_fetch_add(&quarantine.out, 1, __ATOMIC_RELAXED);
     } else {
         quarantine.count++;
     }
@@ -122,11 +125,29 @@ void *ca_full_exhume(void)
         uint32_t i = (quarantine.next - quarantine.count--) % QUARANTINE;
         p = quarantine.grave[i].p;
         bytes = quarantine.grave[i].usable;
+        __atomic_fetch_add(&quarantine.out, 1, __ATOMIC_RELAXED);
     }
     ca_lock_drop(&quarantine.lock);
     if (p)
         poison_check(p, bytes);
     return p;
+}
+
+void ca_full_given(void)
+{
+    if (__atomic_sub_fetch(&quarantine.out, 1, __ATOMIC_RELEASE) == 0)
+        ca_os_wake(&quarantine.out, INT32_MAX);
+}
+
+void ca_full_settle(void)
+{
+    for (uint32_t out; (out = CA_LOAD_ACQUIRE(&quarantine.out)) != 0;)
+        ca_os_wait(&quarantine.out, out);
+}
+
+void ca_full_after_fork(void)
+{
+    quarantine.out = 0;
 }
 
 void ca_full_lock(void)

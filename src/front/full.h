@@ -27,10 +27,15 @@ size_t ca_full_peek(const void *p, size_t usable);
 uint32_t ca_full_stack(const void *p, size_t usable);
 /* The size it was made with; ends the process if its end was written over. */
 size_t ca_full_size(const void *p, size_t usable, const char *function);
-/* The block is dead from now on. Returns another that has waited long enough, to be given back now; NULL: none. */
+/* The block is dead from now on. Returns another that has waited long enough, to be given back now, and then ca_full_given; NULL: none. */
 void *ca_full_bury(void *p, size_t usable);
-/* One after the other, all that wait. NULL: none is left. */
+/* One after the other, all that wait, each to be given back in the same way. NULL: none is left. */
 void *ca_full_exhume(void);
+void ca_full_given(void);
+/* Waits until nobody has any that is not given back: it may lie in a context that is to go. pre: the caller has none, and no lock */
+void ca_full_settle(void);
+/* In the child: nobody else is left who could give back. */
+void ca_full_after_fork(void);
 
 void ca_full_lock(void);
 void ca_full_unlock(void);

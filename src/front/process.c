@@ -21,6 +21,10 @@
 
 extern int _IO_file_doallocate(void *stream); /* the C library's; never called here */
 
+/* By this pthread_atfork, which is linked in, says which library asks. The compiler's start files define it, and the library does without them (Makefile.am); programs, which this is linked into, too, have theirs. */
+extern void *const __dso_handle;
+__attribute__((weak, visibility("hidden"))) void *const __dso_handle = (void *)(uintptr_t)&__dso_handle;
+
 enum { NOT_STARTED, STARTED, FAILED };
 
 static struct {
@@ -138,6 +142,7 @@ static void fork_parent(void)
 static void fork_child(void)
 {
     fork_parent();
+    ca_full_after_fork();
     ca_thread_after_fork();
     ca_context_after_fork();
 }

@@ -169,8 +169,9 @@ size_t ca_stack_format(uint32_t number, char *to, size_t size)
         uintptr_t call = s->frame[i] - 1;
         const char *file = dladdr((void *)call, &info) && info.dli_fname ? info.dli_fname : NULL;
         if (file) {
-            const char *slash = strrchr(file, '/');
-            used += ca_format(to + used, size - used, " %s+%x", slash ? slash + 1 : file, (uint64_t)(call - (uintptr_t)info.dli_fbase));
+            for (const char *c = file; *c; c++)
+                file = *c == '/' ? c + 1 : file;
+            used += ca_format(to + used, size - used, " %s+%x", file, (uint64_t)(call - (uintptr_t)info.dli_fbase));
         } else {
             used += ca_format(to + used, size - used, " %x", (uint64_t)call);
         }

@@ -56,6 +56,7 @@ static bool slab_walk_unchecked(walk *w, ca_page page, uint32_t number, ca_conte
 static bool large_walk(walk *w, ca_page page, ca_page_entry entry, ca_context *owner)
 {
     size_t size = ca_large_size_of(page, entry.tag, entry.number);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     ca_page_entry after = ca_page_entry_read(page);
     bool live = !ca_heap_setting.check || ca_live_test(ca_page_granule(page));
     if (!live || after.tag != entry.tag || after.number != entry.number) /* it was freed meanwhile */

@@ -769,8 +769,7 @@ void ca_heap_drop(ca_heap *heap, uint32_t dead, bool keep)
     CA_STORE(&heap->large_pages, 0);
     CA_STORE(&heap->large_count, 0);
     __atomic_store_n(&heap->generation, heap->generation + 1, __ATOMIC_RELEASE); /* after the blocks: see ca_remote_generation */
-    if (CA_UNLIKELY(CA_LOAD(&heap->inbox)))
-        (void)ca_remote_drain(heap); /* all of it is void now */
+    (void)ca_remote_drain(heap); /* all of it is void now */
 }
 
 void ca_heap_retire(ca_heap *heap)

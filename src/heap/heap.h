@@ -125,7 +125,7 @@ typedef struct ca_heap {
     uint64_t busy_classes; /* bits: there was a slow call since the idle hand came by, see side_step */
     uint32_t spare_slabs;  /* slab records */
     uint32_t emptied;      /* a slab that goes with the next slow call, see return_some; 0: none */
-    ca_node held;          /* the large block freed last, if nothing else was done with pages since: see ca_pages_hold; or none */
+    ca_node held;          /* the large block freed last, see ca_pages_hold; or none */
     ca_purge_place purged_to;
 
     uint32_t inbox CA_ALIGNED(64); /* magazines that others sent: a stack; written by all, so what follows in its line is rarely used (`generation` by frees into contexts) */

@@ -304,6 +304,8 @@ void ca_huge_drop(ca_context *context, uint32_t dead)
         bytes += (uint64_t)ca_region_run_pages(page) * CA_PAGE;
         ca_page_entry_set(page, 0, dead);
         *ca_live_at(ca_page_granule(page)) = (ca_live_word){0, 0};
+        if (CA_UNLIKELY(ca_heap_setting.full))
+            ca_region_clear(page, ca_region_run_pages(page));
     }
     __atomic_fetch_sub(&huge.bytes, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_sub(&huge.count, context->huge_count, __ATOMIC_RELAXED);

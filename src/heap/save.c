@@ -353,8 +353,11 @@ static void slabs_restore(stream *s, ca_heap *heap)
     heap->spare_slabs = spare;
 }
 
-static void block_kill(ca_heap *heap, const ca_tlsf_node *node)
+static void block_kill(ca_heap *heap, const ca_tlsf_node *node, bool used, void *unused)
 {
+    (void)unused;
+    if (!used)
+        return;
     ca_page first = (ca_page)node->offset, pages = slab_of(heap, node, true) ? (ca_page)node->size : 1;
     for (ca_page i = first; i < first + pages; i++)
         CA_STORE(&ca_region.entries[i].tag, 0); /* the numbers stay, see heap/verdict.c */
@@ -367,18 +370,14 @@ static void run_wash(ca_page run)
         ca_region_clear(run, ca_region_run_pages(run));
 }
 
-/* What came after the savepoint goes back. */
+/* What came after the savepoint goes back. pre: no blocks are in it */
 static void runs_give(ca_heap *heap, uint32_t depth)
 {
-    const ca_tlsf *tlsf = &heap->pages;
     for (ca_page run = ca_region_first_run(&heap->runs), next; run != UINT32_MAX; run = next) {
         const ca_run_record *r = ca_run_at(run >> CA_CHUNK_SHIFT);
         next = ca_region_next_run(run);
         if (r->saved && r->saved <= depth)
             continue;
-        for (ca_node n = r->head; n; n = tlsf->nodes[n].next)
-            if (ca_tlsf_is_used(tlsf, n))
-                block_kill(heap, &tlsf->nodes[n]);
         CA_STORE(&ca_heap_dropped_any, true);
         ca_account_discharge(heap->account, (uint64_t)ca_region_run_pages(run) * CA_PAGE);
         run_wash(run);
@@ -449,6 +448,8 @@ static void heap_restore(stream *s, ca_heap *heap, uint32_t depth)
         (void)reserve(s, live_bytes(r.pages));
     }
     slabs_restore(s, heap);
+    nodes_each(heap, block_kill, NULL);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* who walks along finds no page of now with a node of then, or the other way */
     runs_give(heap, depth);
     record_restore(heap, saved);
     batches_restore(s, heap);

@@ -3,7 +3,8 @@
 
 if HAVE_CMOCKA
 context_tests = tests/contexts/targets tests/contexts/engines tests/contexts/limits tests/contexts/destroy tests/contexts/marks tests/contexts/saves \
-	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/promoted tests/contexts/adopted tests/contexts/numa tests/contexts/libc tests/contexts/libc_fixed
+	tests/contexts/threads tests/contexts/run tests/contexts/fork tests/contexts/promoted tests/contexts/adopted tests/contexts/numa tests/contexts/libc tests/contexts/libc_fixed \
+	tests/contexts/quarantine
 if INTERPOSE
 context_tests += tests/contexts/libc_archive tests/contexts/libc_archive_fixed
 endif
@@ -51,6 +52,9 @@ tests_contexts_destroy_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lp
 tests_contexts_marks_SOURCES = tests/contexts/marks.c $(context_headers)
 tests_contexts_marks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_marks_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
+tests_contexts_quarantine_SOURCES = tests/contexts/quarantine.c $(context_headers)
+tests_contexts_quarantine_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
+tests_contexts_quarantine_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread
 tests_contexts_saves_SOURCES = tests/contexts/saves.c $(context_headers)
 tests_contexts_saves_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -fno-builtin
 tests_contexts_saves_LDADD = $(top_builddir)/libctxalloc.la $(CMOCKA_LIBS) -lpthread

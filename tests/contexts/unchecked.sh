@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The contexts' tests again without the checks on frees; what only the checks can know is left out there. And the first of them where malloc looks at its caller. Savepoints also with all checks.
+# The contexts' tests again without the checks on frees; what only the checks can know is left out there. And the first of them where malloc looks at its caller. Savepoints, and what concerns the quarantine, also with all checks.
 set -eu
 export LC_ALL=C
 builddir=${builddir:-.}
@@ -12,7 +12,7 @@ for name in targets limits threads run fork exceptions saves promoted; do
         failures=$((failures + 1))
     fi
 done
-for name in saves; do
+for name in saves quarantine; do
     if ! CTXALLOC_OPTIONS=check=full "$builddir/tests/contexts/$name"; then
         echo "FAIL $name with check=full" >&2
         failures=$((failures + 1))

@@ -335,6 +335,56 @@ static void walk_beside_running_threads(void **state) {
     }
 }
 
+/* Who walks along sees blocks of one size or of the other, never a block of then that is as long as one of now. */
+enum { WALK_BLOCKS = 40, WALK_RESTORES = 3000, WALK_SMALL = 5 * 8192, WALK_LARGE = 13 * 8192 };
+
+typedef struct walker {
+    ctxalloc_context *context;
+    bool stop;
+    uint64_t visits, wrong;
+} walker;
+
+static bool size_look(const void *block, size_t size, ctxalloc_context *owner, void *argument) {
+    (void)block, (void)owner;
+    walker *w = argument;
+    w->visits++;
+    w->wrong += size != WALK_SMALL && size != WALK_LARGE;
+    return true;
+}
+
+static void *walk_on(void *argument) {
+    walker *w = argument;
+    while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED))
+        ctxalloc_walk(w->context, size_look, w);
+    return NULL;
+}
+
+static void walk_beside_a_restore_sees_no_mixture(void **state) {
+    (void)state;
+    static void *small[WALK_BLOCKS], *large[WALK_BLOCKS];
+    walker w = {.context = CREATE(.lifetime = CTXALLOC_LONG)};
+    pthread_t thread;
+    ctxalloc_savepoint_t savepoint;
+    ctxalloc_switch(w.context);
+    for (int i = 0; i < WALK_BLOCKS; i++)
+        assert_non_null(small[i] = malloc(WALK_SMALL));
+    assert_int_equal(ctxalloc_save(w.context, &savepoint), 0);
+    assert_int_equal(pthread_create(&thread, NULL, walk_on, &w), 0);
+    for (int i = 0; i < WALK_RESTORES; i++) {
+        for (int b = 0; b < WALK_BLOCKS; b++)
+            free(small[b]);
+        for (int b = 0; b < WALK_BLOCKS; b++)
+            assert_non_null(large[b] = malloc(WALK_LARGE));
+        assert_int_equal(ctxalloc_restore(w.context, &savepoint), 0);
+    }
+    __atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(w.visits > 0);
+    assert_int_equal(w.wrong, 0);
+    ctxalloc_switch(CTXALLOC_GLOBAL);
+    assert_int_equal(ctxalloc_destroy(w.context), 0);
+}
+
 int main(void) {
     const char *options = getenv("CTXALLOC_OPTIONS");
     checks = !options || !strstr(options, "check=off");
@@ -347,6 +397,7 @@ int main(void) {
         TEST(the_visitor_may_free_what_it_is_shown),
         TEST(wrong_arguments_are_named),
         TEST(walk_beside_running_threads),
+        TEST(walk_beside_a_restore_sees_no_mixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

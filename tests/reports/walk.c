@@ -379,7 +379,7 @@ static void walk_beside_a_restore_sees_no_mixture(void **state) {
     }
     __atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_true(w.visits > 0);
+    assert_true(w.visits > 0 || !checks); /* with check=off a context that is current elsewhere is not walked */
     assert_int_equal(w.wrong, 0);
     ctxalloc_switch(CTXALLOC_GLOBAL);
     assert_int_equal(ctxalloc_destroy(w.context), 0);

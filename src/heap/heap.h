@@ -239,6 +239,8 @@ void ca_pages_let_go(ca_heap *heap);
 /* The same where it might serve a request for so many pages: if not, it would be merged for nothing, and before an extent is taken, which is enough work. */
 void ca_pages_let_go_for(ca_heap *heap, uint64_t pages);
 void ca_pages_trim(ca_heap *heap);
+/* What is free goes to the kernel. */
+void ca_pages_purge(ca_heap *heap);
 /* Just one extent, a small one. */
 bool ca_pages_are_few(const ca_heap *heap);
 /* All extents back to the region; the TLSF is as new. */

@@ -166,6 +166,11 @@ void ca_pages_give(ca_heap *heap, ca_node node)
     block_give(heap, node);
 }
 
+void ca_pages_purge(ca_heap *heap)
+{
+    (void)ca_region_purge_tlsf(&heap->pages, &(ca_purge_place){0, 0}, UINT32_MAX, 0, UINT32_MAX);
+}
+
 void ca_pages_trim(ca_heap *heap)
 {
     ca_tlsf *tlsf = &heap->pages;
@@ -177,7 +182,7 @@ void ca_pages_trim(ca_heap *heap)
             if (ca_tlsf_is_whole(tlsf, node) && !ca_save_pins((ca_page)tlsf->nodes[node].offset))
                 extent_give(heap, node);
         }
-    (void)ca_region_purge_tlsf(tlsf, &(ca_purge_place){0, 0}, UINT32_MAX, 0, UINT32_MAX);
+    ca_pages_purge(heap);
 }
 
 bool ca_pages_are_few(const ca_heap *heap)

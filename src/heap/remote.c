@@ -5,11 +5,15 @@
 #include "heap/live.h"
 #include "heap/verdict.h"
 
-enum { RETIRE_LOOKS = 8 };
+enum {
+    RETIRE_LOOKS = 8,
+    WARM_HEAPS = 2 /* so many that nobody has leave their free pages as they are, for the next threads; what others held goes to the kernel */
+};
 
 static struct {
     ca_lock lock;
     uint32_t abandoned; /* a stack, linked by `next`: the heap left last is taken over first */
+    uint32_t count;     /* of those */
     uint32_t all;       /* a stack that only grows, linked by `next_of_all` */
 } list;
 
@@ -186,10 +190,13 @@ void ca_heap_abandon(ca_heap *heap)
     ca_remote_flush(heap);
     (void)inbox_drain(heap, false);
     ca_heap_flush(heap);
+    if (CA_LOAD(&list.count) >= WARM_HEAPS)
+        ca_pages_purge(heap);
     ca_pages_trim(heap);
     ca_lock_take(&list.lock);
     heap->next = list.abandoned;
     list.abandoned = ca_heap_number(heap);
+    CA_STORE(&list.count, list.count + 1);
     __atomic_store_n(&heap->state, CA_HEAP_ABANDONED, __ATOMIC_SEQ_CST);
     ca_lock_drop(&list.lock);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -220,6 +227,7 @@ static void abandoned_retire(void)
             continue;
         }
         *link = heap->next;
+        CA_STORE(&list.count, list.count - 1);
         ca_heap_retire(heap);
     }
     ca_lock_drop(&list.lock);
@@ -275,8 +283,10 @@ ca_heap *ca_heap_adopt(ca_zone *zone, unsigned how)
     ca_heap *heap = NULL;
     ca_lock_take(&list.lock);
     uint32_t *link = abandoned_find(zone, how, &heap);
-    if (link)
+    if (link) {
         *link = heap->next;
+        CA_STORE(&list.count, list.count - 1);
+    }
     ca_lock_drop(&list.lock);
     if (link && !(how & CA_ADOPT_ANY))
         CA_STORE(&heap->runs.zone, zone);

@@ -210,6 +210,41 @@ static void two_threads(void **state)
     assert_true(ca_region_get_usage().given == 0);
 }
 
+/* Of several heaps that nobody has, the first leave their pages as they are, for the next threads; what others held goes to the kernel. */
+static void few_heaps_stay_warm(void **state)
+{
+    (void)state;
+    enum { HEAPS = 6, BYTES = 50000, WARM = 2 };
+    ca_heap *heap[HEAPS], *more;
+    while ((more = ca_heap_adopt(NULL, 0)) != NULL) /* of the tests before: they stay, but are not counted */
+        assert_true(usage_of(more).extent_bytes == 0);
+    for (int i = 0; i < HEAPS; i++) {
+        assert_non_null(heap[i] = ca_heap_create(NULL));
+        void *p = ca_heap_malloc(heap[i], BYTES);
+        assert_non_null(p);
+        memset(p, 1, BYTES);
+        assert_true(face_free(heap[i], p));
+    }
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < HEAPS; i++) {
+            uint64_t purged = ca_region_get_usage().purged;
+            ca_heap_abandon(heap[i]);
+            purged = ca_region_get_usage().purged - purged;
+            assert_true(i < WARM ? purged == 0 : purged >= BYTES);
+        }
+        for (int i = 0; i < HEAPS; i++) /* the count goes down, too */
+            assert_non_null(heap[i] = ca_heap_adopt(NULL, 0));
+        assert_null(ca_heap_adopt(NULL, 0));
+        for (int i = 0; i < HEAPS && !round; i++) {
+            void *p = ca_heap_malloc(heap[i], BYTES);
+            assert_non_null(p);
+            memset(p, 1, BYTES);
+            assert_true(face_free(heap[i], p));
+        }
+    }
+    assert_true(ca_region_get_usage().given == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +254,7 @@ int main(void)
         cmocka_unit_test(an_abandoned_heap_takes_frees_and_is_adopted),
         cmocka_unit_test(two_threads),
         cmocka_unit_test(a_late_free_voids_nothing_but_itself),
+        cmocka_unit_test(few_heaps_stay_warm),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -3,7 +3,7 @@
  * Two bits a granule: malloc flips one and free the other, and an object is live while they differ.  One bit would do, but then malloc
  * and free would each read what the other has just written, and a loop of the two would wait for that chain of stores and
  * loads: 1.7 times the time of a pair, measured.  Apart, each waits for itself only.  Both words of a place are eight bytes, so that its
- * address is a shift and an index: with 64-bit words malloc and free needed seven instructions more, and batches a seventh more time.
+ * address is a shift and an index: with 64-bit words malloc and free took four instructions more, chains were twice as long, and batches took a seventh more time.
  *
  * Written by the heap that owns the page, in its current thread; a word covers 512 bytes and so never two heaps.
  * Anyone may read: the bits of an object which the reader holds do not change under it.

@@ -481,6 +481,13 @@ static void children_end(ca_context *c)
         context_end(c->child, true);
 }
 
+/* With check=full. */
+CA_INLINE void quarantine_empty(void)
+{
+    if (CA_UNLIKELY(ca_heap_setting.full))
+        ca_front_exhume();
+}
+
 /* --- adopted contexts of which nothing is left -------------------------------------------------------------------------- */
 
 /* No block of it lives: it is the caller's from now on, and in the list of nobody. pre: the tree is locked */
@@ -591,8 +598,7 @@ static void context_end(ca_context *c, bool with_parent)
         if (CA_UNLIKELY(ca_heap_setting.full) && c->escape != CA_ESCAPE_ADOPT && !c->stored)
             ca_report_escapes(c);
     }
-    if (CA_UNLIKELY(ca_heap_setting.full)) /* again: callbacks may have freed */
-        ca_front_exhume();
+    quarantine_empty(); /* again: callbacks may have freed */
     if (CA_UNLIKELY(c->saves != NULL))
         ca_save_drop_all(c);
     bool adopting = c->escape == CA_ESCAPE_ADOPT || c->state == CA_CONTEXT_ADOPTED;
@@ -706,12 +712,10 @@ static bool thread_ends(const ca_context *c)
 
 int ca_context_destroy(ca_context *c)
 {
-    if (CA_UNLIKELY(ca_heap_setting.slow)) {
-        if (ca_heap_setting.full)
-            ca_front_exhume();
-    } else if (CA_LIKELY(end_quickly(c))) {
+    if (CA_UNLIKELY(ca_heap_setting.slow))
+        quarantine_empty();
+    else if (CA_LIKELY(end_quickly(c)))
         return 0;
-    }
     bool plain = !c->child && c->escape == CA_ESCAPE_FREE && !ca_context_is_elsewhere(c) && !c->frozen;
     if (CA_UNLIKELY(c->flags & CA_CONTEXT_OWN) && c->state == CA_CONTEXT_LIVE && !thread_ends(c))
         return EINVAL;
@@ -733,8 +737,7 @@ int ca_context_reset(ca_context *c)
         return EINVAL; /* its blocks are there to stay */
     if (ca_context_is_elsewhere(c) || !ca_context_thaw(c))
         return EBUSY;
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        ca_front_exhume();
+    quarantine_empty();
     if (c->child)
         flush_home();
     for (ca_context *child = c->child; child; child = child->next)
@@ -743,8 +746,7 @@ int ca_context_reset(ca_context *c)
     children_end(c);
     if (c->callbacks)
         callbacks_call(c, CA_ON_RESET);
-    if (CA_UNLIKELY(ca_heap_setting.full)) /* again: callbacks may have freed */
-        ca_front_exhume();
+    quarantine_empty(); /* again: callbacks may have freed */
     if (CA_UNLIKELY(ca_heap_setting.profile))
         ca_profile_context(c, CA_PROFILE_DROPPED);
     if (c->heap && c->engine)
@@ -762,8 +764,7 @@ static int saves_ready(ca_context *c)
         return EINVAL;
     if (ca_context_is_elsewhere(c) || CA_LOAD(&c->frozen))
         return EBUSY;
-    if (CA_UNLIKELY(ca_heap_setting.full))
-        ca_front_exhume();
+    quarantine_empty();
     flush_home();
     return 0;
 }

@@ -94,6 +94,14 @@ uint32_t ca_full_stack(const void *p, size_t usable)
     return trailer_read(p, usable, &size, &stack) ? stack : 0;
 }
 
+/* pre: locked. What lies in a grave is taken out of it. */
+static void *grave_open(uint32_t i, size_t *usable)
+{
+    __atomic_fetch_add(&quarantine.out, 1, __ATOMIC_RELAXED);
+    *usable = quarantine.grave[i].usable;
+    return quarantine.grave[i].p;
+}
+
 void *ca_full_bury(void *p, size_t usable)
 {
     void *other = NULL;
@@ -102,9 +110,7 @@ void *ca_full_bury(void *p, size_t usable)
     ca_lock_take(&quarantine.lock);
     uint32_t i = quarantine.next++ % QUARANTINE;
     if (quarantine.count == QUARANTINE) {
-        other = quarantine.grave[i].p;
-        bytes = quarantine.grave[i].usable;
-        __atomic_fetch_add(&quarantine.out, 1, __ATOMIC_RELAXED);
+        other = grave_open(i, &bytes);
     } else {
         quarantine.count++;
     }
@@ -122,10 +128,8 @@ void *ca_full_exhume(void)
     size_t bytes = 0;
     ca_lock_take(&quarantine.lock);
     if (quarantine.count) {
-        uint32_t i = (quarantine.next - quarantine.count--) % QUARANTINE;
-        p = quarantine.grave[i].p;
-        bytes = quarantine.grave[i].usable;
-        __atomic_fetch_add(&quarantine.out, 1, __ATOMIC_RELAXED);
+        p = grave_open((quarantine.next - quarantine.count) % QUARANTINE, &bytes);
+        quarantine.count--;
     }
     ca_lock_drop(&quarantine.lock);
     if (p)
